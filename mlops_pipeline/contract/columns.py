@@ -1,0 +1,153 @@
+"""What a model's rows look like: source, columns, label and features."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Callable_ = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
+
+class Part(BaseModel):
+    """A part of the contract: unchangeable, and a word it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Severity(StrEnum):
+    """What a failed check does: an error blocks what follows, a warning opens a review item."""
+
+    ERROR = "error"
+    WARN = "warn"
+
+
+class ColumnType(StrEnum):
+    """How a column is stored and compared."""
+
+    NUMBER = "number"  # float64; missing is NaN
+    INTEGER = "integer"  # int64, or float64 where nullable
+    CATEGORY = "category"  # one of the declared strings
+    TEXT = "text"  # any string
+    TIME = "time"  # datetime64, without time zone: the entity's local time
+
+
+class Availability(StrEnum):
+    """When a column's value is known: at the moment of the request, or only with the outcome."""
+
+    REQUEST = "request"
+    OUTCOME = "outcome"
+
+
+class Sensitivity(StrEnum):
+    """How a column may be shown: `internal` stays in logs, `personal` is masked everywhere."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    PERSONAL = "personal"
+
+
+class Column(Part):
+    """One column of the source, with what is true of every good row."""
+
+    name: Name
+    type: ColumnType
+    nullable: bool = False
+    max_null_share: float = Field(default=1.0, ge=0, le=1)
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[str, ...] = ()
+    available: Availability = Availability.REQUEST
+    sensitivity: Sensitivity = Sensitivity.PUBLIC
+    severity: Severity = Severity.ERROR
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Column":
+        if (self.type is ColumnType.CATEGORY) != bool(self.categories):
+            raise ValueError(
+                f"column {self.name}: categories belong to type category, and only there"
+            )
+        if len(set(self.categories)) != len(self.categories):
+            raise ValueError(f"column {self.name}: a category is listed twice")
+        if None not in (self.minimum, self.maximum) and self.minimum > self.maximum:  # type: ignore[operator]
+            raise ValueError(f"column {self.name}: minimum {self.minimum} > maximum {self.maximum}")
+        if not self.nullable and self.max_null_share != 1:
+            raise ValueError(f"column {self.name}: max_null_share needs nullable: true")
+        return self
+
+
+class Source(Part):
+    """Where rows come from: a callable that gives the rows of a window of event time.
+
+    The callable has the signature `(start: datetime, end: datetime) -> pandas.DataFrame` and gives
+    every row with `start <= event time < end`, in any order.
+    """
+
+    kind: Literal["python"] = "python"
+    name: Name
+    function: Callable_
+    partitions: Literal["monthly"] = "monthly"
+    first: date
+    last: date | None = None  # the first day of the last partition; open-ended where missing
+    min_rows: int = Field(default=1, ge=1)  # of one partition
+    volume_tolerance: float = Field(default=0.5, gt=0)  # share by which a partition may differ
+    max_age_days: int | None = Field(default=None, ge=1)  # newest row against the asking time
+    origin: str = ""  # who publishes the data, under which licence
+
+
+class Target(Part):
+    """What is predicted: for a binary task, whether `column` is above `above`."""
+
+    name: Name
+    column: Name
+    above: float
+    label_delay_hours: float = Field(ge=0)
+    min_rate: float = Field(default=0.0, ge=0, le=1)
+    max_rate: float = Field(default=1.0, ge=0, le=1)
+    unlabelled: str  # which rows have no label and why; they are counted, never guessed
+
+
+class DerivedFeature(Part):
+    """A feature taken from the row alone: a column of the same name, or what the function gives."""
+
+    kind: Literal["number", "category"]
+    name: Name
+    inputs: tuple[Name, ...] = Field(min_length=1)
+
+
+class HistoryFeature(Part):
+    """The smoothed label rate of a key over the `days` days that ended the day before.
+
+    Rate = (positives + prior_weight * overall rate) / (rows + prior_weight), both counted over the
+    same days; a key that was never seen has the overall rate.
+    """
+
+    kind: Literal["history"]
+    name: Name
+    keys: tuple[Name, ...] = Field(min_length=1)  # columns or derived features
+    days: int = Field(ge=1, le=366)
+    prior_weight: float = Field(default=50.0, ge=0)
+
+    @property
+    def inputs(self) -> tuple[Name, ...]:
+        """What it reads of the row that asks."""
+        return self.keys
+
+
+Feature = Annotated[DerivedFeature | HistoryFeature, Field(discriminator="kind")]
+
+
+class Features(Part):
+    """The model's inputs in their order.
+
+    The callable has the signature `(row: Mapping[str, V]) -> Mapping[str, V]`, is elementwise, and
+    is called with arrays when training and with scalars when serving: write it with operators.
+    Numbers come as float64, categories and text as str, times as seconds since 1970-01-01.
+    """
+
+    function: Callable_
+    columns: tuple[Feature, ...] = Field(min_length=1)
+    max_age_days: int = Field(default=40, ge=1)  # of the snapshot that answers history look-ups
+    unknown_category: Literal["missing", "reject"] = "missing"

@@ -1,0 +1,167 @@
+"""What a model must prove and how it may reach users: criteria, slices, rollout, monitoring."""
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from mlops_pipeline.contract.columns import Name, Part, Severity
+
+Metric = Literal["roc_auc", "average_precision", "log_loss", "brier", "ece", "accuracy", "f1"]
+HIGHER_IS_BETTER: dict[str, bool] = {
+    "roc_auc": True,
+    "average_precision": True,
+    "log_loss": False,
+    "brier": False,
+    "ece": False,
+    "accuracy": True,
+    "f1": True,
+}
+
+
+class Splits(Part):
+    """By time: train on everything from `train_from`, judge on the `test_months` before the asking
+    time, stop early on the last `validation_days` of training."""
+
+    train_from: date
+    test_months: int = Field(default=1, ge=1)
+    validation_days: int = Field(default=14, ge=1)
+    group: Literal["day", "row"] = "day"  # rows of one group share noise and are resampled together
+
+
+class Candidate(Part):
+    """One way to fit a model."""
+
+    name: Name
+    trainer: Literal["lightgbm", "torch"]
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class Criterion(Part):
+    """A bound on a metric: absolute (`at_least`, `at_most`), or against the champion (`margin`).
+
+    A bound is met when the whole confidence interval meets it. `margin` is the largest loss, in the
+    metric's unit, at which a candidate still counts as not worse; `cap` is the largest gain that is
+    believed without a person looking.
+    """
+
+    metric: Metric
+    at_least: float | None = None
+    at_most: float | None = None
+    margin: float | None = Field(default=None, gt=0)
+    cap: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Criterion":
+        absolute = self.at_least is not None or self.at_most is not None
+        if absolute == (self.margin is not None):
+            raise ValueError("say either at_least / at_most, or margin")
+        if self.cap is not None and self.margin is None:
+            raise ValueError("cap goes with margin")
+        return self
+
+
+class Resources(Part):
+    """What one version may cost."""
+
+    single_row_p99_ms: float = Field(default=50, gt=0)
+    bundle_mib: float = Field(default=100, gt=0)
+    load_seconds: float = Field(default=10, gt=0)
+
+
+class Acceptance(Part):
+    """What a candidate must prove before it may serve."""
+
+    confidence: float = Field(default=0.9, gt=0.5, lt=1)
+    resamples: int = Field(default=1000, ge=200)
+    choose_by: Metric = "log_loss"
+    threshold: float = Field(default=0.5, gt=0, lt=1)  # above it the answer is yes
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    resources: Resources = Resources()
+
+
+class Slice(Part):
+    """Rows cut by a column or feature; a proven loss beyond `margin` in one cut is a veto."""
+
+    by: Name
+    bins: tuple[float, ...] = ()  # edges, for numbers
+    metric: Metric = "log_loss"
+    margin: float = Field(gt=0)
+    min_rows: int = Field(default=200, ge=1)
+    min_positives: int = Field(default=50, ge=1)
+
+
+class FairnessGroup(Part):
+    """Groups between which a gap is measured and bounded."""
+
+    by: Name
+    metric: Literal["selection_rate", "true_positive_rate", "false_positive_rate"]
+    max_gap: float = Field(gt=0, le=1)
+    min_rows: int = Field(default=500, ge=1)
+    severity: Severity = Severity.WARN
+
+
+class Guard(Part):
+    """A share of bad outcomes that users may see: failures, or answers slower than `over_ms`."""
+
+    name: Name
+    over_ms: float | None = Field(default=None, gt=0)  # missing: bad means a failed request
+    budget: float = Field(gt=0, lt=1)
+    tolerance: float = Field(default=1.25, ge=1)  # largest tolerated multiple of the stable's rate
+
+
+class Rollout(Part):
+    """How traffic moves to a new version, each step on evidence."""
+
+    shadow_requests: int = Field(default=300, ge=0)
+    max_score_shift: float = Field(default=0.2, gt=0)  # mean |challenger - champion| in shadow
+    steps: tuple[float, ...] = (1, 5, 25, 50, 100)  # per cent of randomised units
+    requests_per_step: int = Field(default=200, ge=1)  # answered by the challenger, at the least
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)  # false rollbacks over a whole rollout
+    guards: tuple[Guard, ...] = Field(min_length=1)
+    consecutive_failures: int = Field(default=5, ge=2)  # the reflex: no statistics needed
+    step_deadline_minutes: float = Field(default=60, gt=0)
+    bake_minutes: float = Field(default=0, ge=0)
+    timeout_ms: int = Field(default=2000, ge=10)
+
+    @model_validator(mode="after")
+    def _growing(self) -> "Rollout":
+        if list(self.steps) != sorted(set(self.steps)) or self.steps[-1] != 100:
+            raise ValueError(f"steps must grow and end at 100, not {list(self.steps)}")
+        if self.steps[0] <= 0:
+            raise ValueError(f"steps start above 0, not at {self.steps[0]}")
+        return self
+
+
+class ColumnDrift(Part):
+    """How one feature is watched: Evidently's method and the value at which it counts as drift."""
+
+    column: Name
+    method: Literal["psi", "jensenshannon", "wasserstein", "ks"] = "psi"
+    threshold: float = Field(default=0.2, gt=0)
+    max_null_shift: float = Field(default=0.1, gt=0, le=1)
+
+
+class Monitoring(Part):
+    """What is watched in service, and when it counts."""
+
+    window_days: int = Field(default=30, ge=1)
+    min_rows: int = Field(default=500, ge=50)
+    drift: tuple[ColumnDrift, ...] = Field(min_length=1)
+    drifted_columns: int = Field(default=1, ge=1)  # this many at once are an incident
+    prediction_psi: float = Field(default=0.2, gt=0)
+
+
+class Retraining(Part):
+    """When a new candidate is trained without being asked."""
+
+    schedule: str = "0 6 2 * *"  # cron, UTC
+    cooldown_hours: float = Field(default=24, ge=0)
+
+
+class Approvals(Part):
+    """Where a person must say yes before traffic grows."""
+
+    before_traffic: bool = False
+    before_promotion: bool = False
+    expire_hours: float = Field(default=72, gt=0)
