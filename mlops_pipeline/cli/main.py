@@ -1,0 +1,43 @@
+"""`mlops`: every command, each loaded only when it is asked for (mlflow alone costs two seconds)."""
+
+import importlib
+
+import click
+
+from mlops_pipeline.cli.edge import Edge
+
+COMMANDS = {
+    "ci": "mlops_pipeline.cli.ci:ci",
+    "contract": "mlops_pipeline.cli.contract:contract",
+    "demo": "mlops_pipeline.cli.demo.command:demo",
+    "dev": "mlops_pipeline.cli.dev:dev",
+    "doctor": "mlops_pipeline.cli.doctor:doctor",
+    "new": "mlops_pipeline.cli.new:new",
+    "rollback": "mlops_pipeline.cli.rollout:rollback",
+    "rollout": "mlops_pipeline.cli.rollout:rollout",
+    "serve": "mlops_pipeline.cli.serve:serve",
+}
+
+
+class Lazy(Edge):
+    """A group that imports a command's module when the command is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, without importing anything."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Lazy)
+@click.version_option(package_name="mlops-pipeline")
+def main() -> None:
+    """Take a model from data to users and back again, by evidence."""

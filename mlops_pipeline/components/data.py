@@ -1,0 +1,149 @@
+"""Data on the Dagster floor: the source's partitions, the snapshot, and the checks on it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_pipeline.components.house import House
+from mlops_pipeline.components.metadata import check_result, table
+from mlops_pipeline.components.names import common, key, name
+from mlops_pipeline.contract.columns import Severity
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data.labels import label_counts
+from mlops_pipeline.data.quality import check_specs, run_checks
+from mlops_pipeline.data.snapshots import SnapshotRef
+from mlops_pipeline.data.sources import read_source
+from mlops_pipeline.data.splits import plan_split
+from mlops_pipeline.data.windows import Window
+from mlops_pipeline.ledger import reviews
+from mlops_pipeline.ledger.store import transaction
+from mlops_pipeline.registry.champion import champion_snapshot
+
+
+class SnapshotConfig(dg.Config):
+    """Which rows a training run sees."""
+
+    as_of: str = Field(
+        default="",
+        description="The day on which the question is asked (YYYY-MM-DD): whole months before it "
+        "are used. Empty: the end of the newest stored month.",
+    )
+
+
+def partitions(contract: ModelContract) -> dg.MonthlyPartitionsDefinition:
+    """One partition a month of event time."""
+    source = contract.source
+    last = source.last
+    end = None
+    if last is not None:
+        end = datetime(last.year + last.month // 12, last.month % 12 + 1, 1)  # noqa: DTZ001 - local
+    return dg.MonthlyPartitionsDefinition(
+        start_date=datetime(source.first.year, source.first.month, 1),  # noqa: DTZ001 - local
+        end_date=end,
+        fmt="%Y-%m",
+    )
+
+
+def rows_asset(contract: ModelContract) -> dg.AssetsDefinition:
+    """The source's rows, one content-addressed part a month."""
+
+    @dg.asset(
+        key=key(contract, contract.source.name),
+        description=f"Rows of {contract.source.name}: {contract.source.origin}",
+        partitions_def=partitions(contract),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        **common(contract, "data", "python", "parquet"),
+    )
+    def rows(context: dg.AssetExecutionContext, house: House) -> None:
+        first, last = context.partition_key_range.start, context.partition_key_range.end
+        window = Window(Window.of_month(first).start, Window.of_month(last).end)
+        frame = read_source(contract, window)
+        for month in window.months():
+            part_frame = frame[Window.of_month(month).mask(frame[contract.event_time])]
+            part = house.snapshots.store_part(contract, month, part_frame)
+            counts = label_counts(contract, part_frame)
+            context.add_asset_metadata(
+                {
+                    "dagster/row_count": part.rows,
+                    "digest": part.digest,
+                    "labelled": counts.labelled,
+                    "unlabelled": counts.unlabelled,
+                    "positive_share": counts.positive / max(counts.labelled, 1),
+                },
+                partition_key=month,
+            )
+
+    return rows
+
+
+def snapshot_asset(contract: ModelContract) -> dg.AssetsDefinition:
+    """The rows of one training run, fixed for ever under one digest."""
+
+    @dg.asset(
+        key=key(contract, "snapshot"),
+        description="The rows that one training run sees; its data version is their content.",
+        deps=[key(contract, contract.source.name)],
+        **common(contract, "data", "parquet"),
+    )
+    def snapshot(
+        context: dg.AssetExecutionContext, config: SnapshotConfig, house: House
+    ) -> dg.Output[SnapshotRef]:
+        window = house.snapshots.window_until(contract, config.as_of)
+        reference = house.snapshots.commit(contract, window)
+        split = plan_split(contract.splits, reference.end)
+        return dg.Output(
+            reference,
+            data_version=dg.DataVersion(reference.digest),
+            metadata={
+                "dagster/row_count": reference.rows,
+                "digest": reference.digest,
+                "trained on": f"{split.train.start:%Y-%m-%d} to {split.train.end:%Y-%m-%d}",
+                "stops early on": f"{split.validation.start:%Y-%m-%d} to {split.validation.end:%Y-%m-%d}",
+                "judged on": f"{split.test.start:%Y-%m-%d} to {split.test.end:%Y-%m-%d}",
+                "unlabelled rows": contract.target.unlabelled,
+                "columns": table(
+                    {"column": c.name, "type": c.type.value, "available": c.available.value}
+                    for c in contract.columns
+                ),
+            },
+        )
+
+    return snapshot
+
+
+def snapshot_checks(contract: ModelContract) -> dg.AssetChecksDefinition:
+    """Every check that the contract asks for; errors stop what follows, warnings ask a person."""
+    asset = key(contract, "snapshot")
+
+    @dg.multi_asset_check(
+        name=name(contract, "snapshot_checks"),
+        specs=[
+            dg.AssetCheckSpec(
+                spec.name,
+                asset=asset,
+                description=spec.description,
+                blocking=spec.severity is Severity.ERROR,
+            )
+            for spec in check_specs(contract)
+        ],
+    )
+    def checks(house: House, snapshot: SnapshotRef) -> Iterator[dg.AssetCheckResult]:
+        with transaction(house.ledger) as tx:
+            trusted = champion_snapshot(tx, house.objects, contract.name)
+        outcomes = run_checks(
+            contract,
+            house.snapshots.read(snapshot),
+            reference=None if trusted is None else house.snapshots.read(trusted),
+            usual_rows=[part.rows for part in house.snapshots.parts(contract.name).values()],
+            as_of=snapshot.end,
+        )
+        for outcome in outcomes:
+            with transaction(house.ledger) as tx:
+                result = reviews.settle(
+                    tx, contract.name, snapshot.digest, outcome, now=datetime.now(UTC)
+                )
+            yield check_result(asset, result)
+
+    return checks

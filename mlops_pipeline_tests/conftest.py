@@ -1,0 +1,26 @@
+"""What every test may rely on: no telemetry, no spinning threads, nothing beyond loopback."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+# Before any test imports a library that reads them.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["DO_NOT_TRACK"] = "true"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+for leaked in ("MLOPS_HOME", "DAGSTER_HOME", "MLFLOW_TRACKING_URI", "MLOPS_PROFILE"):
+    os.environ.pop(leaked, None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser; a machine without it skips the test, CI fails it."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing, and CI may not skip the tests of the UI")
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    return Path(found)
