@@ -13,7 +13,7 @@ Callable_ = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_
 class Part(BaseModel):
     """A part of the contract: unchangeable, and a word it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Severity(StrEnum):
@@ -96,6 +96,12 @@ class Source(Part):
     max_age_days: int | None = Field(default=None, ge=1)  # newest row against the asking time
     origin: str = ""  # who publishes the data, under which licence
 
+    @model_validator(mode="after")
+    def _forward(self) -> "Source":
+        if self.last is not None and self.last < self.first:
+            raise ValueError(f"last {self.last} is before first {self.first}")
+        return self
+
 
 class Target(Part):
     """What is predicted: for a binary task, whether `column` is above `above`."""
@@ -107,6 +113,12 @@ class Target(Part):
     min_rate: float = Field(default=0.0, ge=0, le=1)
     max_rate: float = Field(default=1.0, ge=0, le=1)
     unlabelled: str  # which rows have no label and why; they are counted, never guessed
+
+    @model_validator(mode="after")
+    def _rates_in_order(self) -> "Target":
+        if self.min_rate > self.max_rate:
+            raise ValueError(f"min_rate {self.min_rate} > max_rate {self.max_rate}")
+        return self
 
 
 class DerivedFeature(Part):

@@ -1,8 +1,10 @@
 """The contract as one frozen record, checked across its parts."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from mlops_pipeline.contract.columns import (
     Availability,
@@ -29,6 +31,16 @@ from mlops_pipeline.contract.promises import (
 )
 
 Owner = Annotated[str, StringConstraints(pattern=r"^(team:[a-z0-9_-]+|[^@\s]+@[^@\s]+)$")]
+
+Location = tuple[str | int, ...]
+CROSS_PART = "cross_part"  # the pydantic error type that carries findings across parts
+
+
+class Finding(NamedTuple):
+    """What is wrong, and the place in the contract that should change."""
+
+    at: Location
+    what: str
 
 
 class ModelContract(Part):
@@ -87,62 +99,102 @@ class ModelContract(Part):
 
     @model_validator(mode="after")
     def _whole(self) -> "ModelContract":
-        names = list(self.column_names)
-        _unique("columns", names)
-        _unique("features", [f.name for f in self.features.columns])
-        _unique("candidates", [c.name for c in self.candidates])
-        _unique("rollout.guards", [g.name for g in self.rollout.guards])
-        for where, used in (
-            ("entity", self.entity),
-            ("event_time", (self.event_time,)),
-            ("target.column", (self.target.column,)),
-        ):
-            for name in used:
-                if name not in names:
-                    raise ValueError(f"{where}: no column is named {name!r}; columns: {names}")
-        if self.column(self.event_time).type is not ColumnType.TIME:
-            raise ValueError(f"event_time: column {self.event_time!r} must be of type time")
-        if self.target.name in names:
-            raise ValueError(f"target.name: {self.target.name!r} is also a column")
-        self._features_are_known_in_time()
-        self._cuts_exist()
+        findings = tuple(cross_findings(self))
+        if findings:
+            text = "; ".join(f"{'.'.join(map(str, f.at))}: {f.what}" for f in findings)
+            raise PydanticCustomError(CROSS_PART, "{text}", {"text": text, "findings": findings})
         return self
 
-    def _features_are_known_in_time(self) -> None:
-        derived = {feature.name for feature in self.derived}
-        for feature in self.features.columns:
-            for name in feature.inputs:
-                if isinstance(feature, HistoryFeature) and name in derived:
-                    continue
-                if name not in self.column_names:
-                    raise ValueError(f"feature {feature.name}: no column is named {name!r}")
-                if self.column(name).available is Availability.OUTCOME:
-                    raise ValueError(
-                        f"feature {feature.name}: column {name!r} is known only with the outcome"
-                    )
-            if isinstance(feature, DerivedFeature) and feature.kind == "category":
-                self._category_is_a_column(feature)
 
-    def _category_is_a_column(self, feature: DerivedFeature) -> None:
-        source = feature.inputs[0]
-        if feature.name != source or self.column(source).type is not ColumnType.CATEGORY:
-            raise ValueError(
-                f"feature {feature.name}: a category feature is a category column of the same name"
+def cross_findings(contract: ModelContract) -> Iterator[Finding]:
+    """Everything that no part can see alone, each at the part that should change."""
+    yield from _listed_once(contract)
+    yield from _roles(contract)
+    yield from _features_known_in_time(contract)
+    yield from _cuts(contract)
+
+
+def _listed_once(contract: ModelContract) -> Iterator[Finding]:
+    lists: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
+        (("entity",), "", contract.entity),
+        (("columns",), "name", contract.column_names),
+        (("features", "columns"), "name", tuple(f.name for f in contract.features.columns)),
+        (("candidates",), "name", tuple(c.name for c in contract.candidates)),
+        (("rollout", "guards"), "name", tuple(g.name for g in contract.rollout.guards)),
+        (("monitoring", "drift"), "column", tuple(d.column for d in contract.monitoring.drift)),
+    )
+    for where, key, names in lists:
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                at: Location = (*where, index, key) if key else (*where, index)
+                yield Finding(at, f"{name!r} is listed twice")
+
+
+def _roles(contract: ModelContract) -> Iterator[Finding]:
+    names = contract.column_names
+    roles: list[tuple[Location, str]] = [
+        *((("entity", index), name) for index, name in enumerate(contract.entity)),
+        (("event_time",), contract.event_time),
+        (("target", "column"), contract.target.column),
+    ]
+    for at, name in roles:
+        if name not in names:
+            yield Finding(at, f"no column is named {name!r}; columns: {', '.join(names)}")
+    if contract.event_time in names:
+        event_time = contract.column(contract.event_time)
+        if event_time.type is not ColumnType.TIME or event_time.nullable:
+            yield Finding(("event_time",), f"{event_time.name!r} must be a time, never null")
+    if contract.target.column in names:
+        answer = contract.column(contract.target.column)
+        if answer.type not in (ColumnType.NUMBER, ColumnType.INTEGER):
+            yield Finding(("target", "column"), f"{answer.name!r} must be a number or an integer")
+        if answer.available is not Availability.OUTCOME:
+            yield Finding(
+                ("target", "column"), f"{answer.name!r} is the answer: mark it available: outcome"
             )
-
-    def _cuts_exist(self) -> None:
-        known = {*self.column_names, *(f.name for f in self.features.columns)}
-        for where, cuts in (("slices", self.slices), ("fairness", self.fairness)):
-            for cut in cuts:
-                if cut.by not in known:
-                    raise ValueError(f"{where}: {cut.by!r} is neither a column nor a feature")
-        features = {f.name for f in self.features.columns}
-        for watched in self.monitoring.drift:
-            if watched.column not in features:
-                raise ValueError(f"monitoring.drift: {watched.column!r} is no feature")
+    if contract.target.name in names:
+        yield Finding(("target", "name"), f"{contract.target.name!r} is also a column")
 
 
-def _unique(where: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{where}: listed twice: {', '.join(twice)}")
+def _features_known_in_time(contract: ModelContract) -> Iterator[Finding]:
+    derived = {feature.name for feature in contract.derived}
+    for index, feature in enumerate(contract.features.columns):
+        word = "keys" if isinstance(feature, HistoryFeature) else "inputs"
+        for place, name in enumerate(feature.inputs):
+            at = ("features", "columns", index, word, place)
+            if isinstance(feature, HistoryFeature) and name in derived:
+                continue
+            if name not in contract.column_names:
+                yield Finding(at, f"feature {feature.name}: no column is named {name!r}")
+            elif contract.column(name).available is Availability.OUTCOME:
+                what = f"column {name!r} is known only with the outcome"
+                yield Finding(at, f"feature {feature.name}: {what}")
+        if isinstance(feature, DerivedFeature) and feature.kind == "category":
+            yield from _category_is_a_column(contract, index, feature)
+
+
+def _category_is_a_column(
+    contract: ModelContract, index: int, feature: DerivedFeature
+) -> Iterator[Finding]:
+    source = feature.inputs[0]
+    if source not in contract.column_names:
+        return  # said already
+    if feature.name != source or contract.column(source).type is not ColumnType.CATEGORY:
+        what = "a category feature is a category column of the same name"
+        yield Finding(("features", "columns", index), f"feature {feature.name}: {what}")
+
+
+def _cuts(contract: ModelContract) -> Iterator[Finding]:
+    features = {feature.name for feature in contract.features.columns}
+    known = {*contract.column_names, *features}
+    cuts: list[tuple[Location, str]] = [
+        *((("slices", index, "by"), cut.by) for index, cut in enumerate(contract.slices)),
+        *((("fairness", index, "by"), cut.by) for index, cut in enumerate(contract.fairness)),
+    ]
+    for at, name in cuts:
+        if name not in known:
+            yield Finding(at, f"{name!r} is neither a column nor a feature")
+    for index, watched in enumerate(contract.monitoring.drift):
+        if watched.column not in features:
+            at = ("monitoring", "drift", index, "column")
+            yield Finding(at, f"{watched.column!r} is no feature")

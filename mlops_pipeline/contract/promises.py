@@ -1,9 +1,10 @@
 """What a model must prove and how it may reach users: criteria, slices, rollout, monitoring."""
 
+import json
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mlops_pipeline.contract.columns import Name, Part, Severity
 
@@ -35,6 +36,12 @@ class Candidate(Part):
     name: Name
     trainer: Literal["lightgbm", "torch"]
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("params")
+    @classmethod
+    def _finite(cls, params: dict[str, Any]) -> dict[str, Any]:
+        json.dumps(params, allow_nan=False)  # else the contract has no canonical JSON
+        return params
 
 
 class Criterion(Part):
@@ -124,13 +131,14 @@ class Rollout(Part):
     bake_minutes: float = Field(default=0, ge=0)
     timeout_ms: int = Field(default=2000, ge=10)
 
-    @model_validator(mode="after")
-    def _growing(self) -> "Rollout":
-        if list(self.steps) != sorted(set(self.steps)) or self.steps[-1] != 100:
-            raise ValueError(f"steps must grow and end at 100, not {list(self.steps)}")
-        if self.steps[0] <= 0:
-            raise ValueError(f"steps start above 0, not at {self.steps[0]}")
-        return self
+    @field_validator("steps")
+    @classmethod
+    def _growing(cls, steps: tuple[float, ...]) -> tuple[float, ...]:
+        if list(steps) != sorted(set(steps)) or steps[-1:] != (100,):
+            raise ValueError(f"steps must grow and end at 100, not {list(steps)}")
+        if steps[0] <= 0:
+            raise ValueError(f"steps start above 0, not at {steps[0]}")
+        return steps
 
 
 class ColumnDrift(Part):
