@@ -1,0 +1,1 @@
+"""Alembic's environment: `store.open_ledger` runs it, never a command line."""
