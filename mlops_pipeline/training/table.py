@@ -1,0 +1,56 @@
+"""The table from a trainer's name to what fits and loads its models; a new trainer is one line."""
+
+from collections.abc import Callable, Mapping
+
+from mlops_pipeline.contract.promises import Candidate
+from mlops_pipeline.errors import TrainingError
+from mlops_pipeline.training.protocols import Model, Trainer
+from mlops_pipeline.training.rows import LabelledRows
+
+
+def _lightgbm() -> Trainer:
+    from mlops_pipeline.training.lightgbm import LightgbmTrainer
+
+    return LightgbmTrainer()
+
+
+def _torch() -> Trainer:
+    from mlops_pipeline.training.torch import TorchTrainer
+
+    return TorchTrainer()
+
+
+TRAINERS: dict[str, Callable[[], Trainer]] = {"lightgbm": _lightgbm, "torch": _torch}
+
+
+def fit(candidate: Candidate, train: LabelledRows, validation: LabelledRows, *, seed: int) -> Model:
+    """The candidate's model, fitted.
+
+    Raises:
+        TrainingError: a parameter or the rows are unusable; the message names the candidate.
+    """
+    try:
+        return trainer(candidate.trainer).fit(train, validation, params=candidate.params, seed=seed)
+    except TrainingError as error:
+        raise TrainingError(f"candidate {candidate.name}: {error}") from error
+
+
+def load(trainer_name: str, files: Mapping[str, bytes]) -> Model:
+    """The model that a trainer's native files hold.
+
+    Raises:
+        TrainingError: no such trainer, or the files are not its own.
+    """
+    return trainer(trainer_name).load(files)
+
+
+def trainer(name: str) -> Trainer:
+    """The trainer of that name.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    try:
+        return TRAINERS[name]()
+    except KeyError:
+        raise TrainingError(f"no trainer is named {name!r}; there are {sorted(TRAINERS)}") from None
