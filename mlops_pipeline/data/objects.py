@@ -10,13 +10,17 @@ the digest of each file: equal folders have equal digests.
 import hashlib
 import json
 import os
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlops_pipeline.errors import SnapshotCorrupt, SnapshotMissing
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def canonical_json(value: Any) -> bytes:
@@ -53,6 +57,10 @@ class ObjectStore:
             SnapshotMissing: there is none.
             SnapshotCorrupt: its bytes have another digest.
         """
+        if not DIGEST.fullmatch(digest):
+            raise SnapshotMissing(
+                f"{digest!r} is no digest; give the 64 hexadecimal digits of an object"
+            )
         path = self._path(digest)
         try:
             content = path.read_bytes()
@@ -69,7 +77,9 @@ class ObjectStore:
         return content
 
     def __contains__(self, digest: object) -> bool:
-        return isinstance(digest, str) and self._path(digest).exists()
+        if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+            return False
+        return self._path(digest).exists()
 
     def put_json(self, value: Any) -> str:
         """A JSON value is stored as canonical JSON."""
@@ -122,6 +132,23 @@ class ObjectStore:
 
 def write_durably(path: Path, content: bytes) -> None:
     """`path` holds `content`, or what it held before: written aside, synced, renamed."""
+    with _written_aside(path, content) as name:
+        os.replace(name, path)
+
+
+def write_once(path: Path, content: bytes) -> bool:
+    """`path` holds `content`, whole, unless another writer was first: then False, and untouched."""
+    with _written_aside(path, content) as name:
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            return False
+        return True
+
+
+@contextmanager
+def _written_aside(path: Path, content: bytes) -> Iterator[str]:
+    """The name of a synced file beside `path`; it is gone afterwards, and the folder is synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-")
     try:
@@ -129,10 +156,9 @@ def write_durably(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
+        yield name
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
