@@ -21,6 +21,8 @@
     │   └── NodeUnreachable    the serving node does not answer
     ├── MonitoringError        a monitor cannot judge what it was given
     └── CiError                the orchestrator refused or lost a run
+        ├── LaunchRefused      what was asked for is not there: nothing was launched
+        └── DagsterUnreachable the webserver gives no answer, for now
 
 An expected bad outcome (a failed gate, drift, a canary that is rolled back) is a value, never one
 of these. Each message says what, where, which value, and what to do now.
@@ -109,3 +111,11 @@ class MonitoringError(MlopsError):
 
 class CiError(MlopsError):
     """The orchestrator refused a launch or lost a run."""
+
+
+class LaunchRefused(CiError):
+    """A job, partition, config or run that is not there: nothing was launched."""
+
+
+class DagsterUnreachable(CiError):
+    """The webserver gives no answer; it may come back."""
