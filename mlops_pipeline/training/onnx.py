@@ -106,7 +106,7 @@ class _Graph:
     def constant(self, name: str, value: np.ndarray) -> str:
         from onnx import numpy_helper
 
-        self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.tensors.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def add(self, kind: str, inputs: list[str], *, output: str = "", **attributes: Any) -> str:
