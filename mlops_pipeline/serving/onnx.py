@@ -1,0 +1,68 @@
+"""The torch candidate served by onnxruntime: one thread, no torch in the process."""
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+import onnxruntime
+
+from mlops_pipeline.errors import ServingError
+
+_FLOATS = {"tensor(double)": np.float64, "tensor(float)": np.float32}
+
+
+class OnnxScorer:
+    """A graph from `values` (n, width) to `probability` (n,), loaded on the CPU."""
+
+    def __init__(self, model: bytes, width: int, *, where: str = "model.onnx") -> None:
+        """Load the graph for rows of `width` features.
+
+        Raises:
+            ServingError: the bytes do not load, or its inputs and outputs are others.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises classes of its own for every cause
+            raise ServingError(f"{where}: onnxruntime: {error}") from error
+        inputs = {node.name: node for node in self._session.get_inputs()}
+        outputs = [node.name for node in self._session.get_outputs()]
+        if set(inputs) != {"values"} or "probability" not in outputs:
+            raise ServingError(
+                f"{where}: a graph from {sorted(inputs)} to {outputs}; "
+                "a version has values -> probability"
+            )
+        shape, kind = inputs["values"].shape, inputs["values"].type
+        if kind not in _FLOATS or (isinstance(shape[-1], int) and shape[-1] != width):
+            raise ServingError(
+                f"{where}: values is {kind} of shape {shape}; the version has {width} features"
+            )
+        self._dtype = _FLOATS[kind]
+        self._width = width
+
+    def score(self, vector: "array[float]") -> float:
+        """The probability of one row."""
+        return self._run(np.frombuffer(vector, dtype=np.float64).reshape(1, -1))[0]
+
+    def score_batch(self, vectors: Sequence["array[float]"]) -> list[float]:
+        """The probability of each row."""
+        if not vectors:
+            return []
+        widths = {len(vector) for vector in vectors} - {self._width}
+        if widths:
+            raise ServingError(f"the model reads {self._width} features; a row has {widths.pop()}")
+        return self._run(np.array(vectors, dtype=np.float64))
+
+    def _run(self, rows: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> list[float]:
+        if rows.shape[1] != self._width:
+            raise ServingError(
+                f"the model reads {self._width} features; the row has {rows.shape[1]}"
+            )
+        values = rows.astype(self._dtype, copy=False)
+        (probability,) = self._session.run(["probability"], {"values": values})
+        return [float(value) for value in probability.reshape(-1)]

@@ -1,0 +1,80 @@
+"""Records: what is kept of one call, and what the contract's sensitivity leaves out."""
+
+import math
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_pipeline.contract.columns import Sensitivity
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.serving.request_log import Arm, Outcome, RequestRecord
+from mlops_pipeline.serving.wire import Row
+
+
+@dataclass(slots=True)
+class Call:
+    """One request while it is answered."""
+
+    arm: Arm
+    at: float  # unix seconds at arrival
+    id: str
+    unit: str | None = None
+    status: int = 0
+    outcome: Outcome = Outcome.ERROR
+    score: float | None = None
+    latency_ms: float = 0.0
+    row: Row | None = None
+    vector: "array[float] | None" = None
+    failure: str | None = None  # a drill's
+
+
+class RecordMaker:
+    """Turns calls of one version into records; safe to run in the log's thread."""
+
+    def __init__(self, model: str, version: str, contract: ModelContract) -> None:
+        personal = {c.name for c in contract.columns if c.sensitivity is Sensitivity.PERSONAL}
+        tainted = {f.name for f in contract.derived if personal.intersection(f.inputs)}
+        self._model = model
+        self._version = version
+        self._hidden = personal
+        self._features = tuple(
+            (index, feature.name)
+            for index, feature in enumerate(contract.features.columns)
+            if not (personal | tainted).intersection((feature.name, *feature.inputs))
+        )
+
+    def later(self, call: Call) -> Callable[[], RequestRecord]:
+        """The finished call's record, made when it is wanted: not while the client waits."""
+        return lambda: self.make(call)
+
+    def make(self, call: Call) -> RequestRecord:
+        """The record of a finished call, without what is personal."""
+        values: dict[str, Any] = {}
+        event_time = None
+        if call.row is not None:
+            event_time = call.row.event_time.isoformat()
+            values = call.row.values
+            if self._hidden:
+                values = {k: v for k, v in values.items() if k not in self._hidden}
+        vector = call.vector
+        return RequestRecord(
+            id=call.id,
+            at=call.at,
+            model=self._model,
+            version=self._version,
+            arm=call.arm,
+            unit=call.unit or call.id,
+            status=call.status,
+            outcome=call.outcome,
+            score=call.score,
+            latency_ms=round(call.latency_ms, 4),
+            event_time=event_time,
+            row=values,
+            features={}
+            if vector is None
+            else {
+                name: None if math.isnan(vector[index]) else vector[index]
+                for index, name in self._features
+            },
+        )
