@@ -1,0 +1,172 @@
+"""The evaluation itself: scores of candidate and champion on the same rows become a report."""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.errors import EvaluationError
+from mlops_pipeline.evaluation.fairness import evaluate_fairness
+from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric, estimate, gain
+from mlops_pipeline.evaluation.metrics import (
+    METRICS,
+    ece_consistency,
+    measure,
+    quantile_bins,
+    usable,
+)
+from mlops_pipeline.evaluation.records import (
+    Change,
+    Confusion,
+    EvaluationReport,
+    MetricResult,
+    ReliabilityBin,
+    ResourceUse,
+    finite,
+)
+from mlops_pipeline.evaluation.slices import evaluate_slices
+from mlops_pipeline.training.rows import LabelledRows
+
+RELIABILITY_BINS = 10
+
+
+def evaluate(
+    contract: ModelContract,
+    *,
+    candidate: str,
+    rows: LabelledRows,
+    cuts: Mapping[str, np.ndarray],
+    scores: np.ndarray,
+    champion_scores: np.ndarray | None,
+    champion_version: str | None,
+    resources: ResourceUse | None,
+    seed: int,
+    importance: Mapping[str, float] | None = None,
+    changes: tuple[Change, ...] = (),
+) -> EvaluationReport:
+    """Everything that these rows say about the candidate, with intervals; nothing is judged yet.
+
+    `cuts` holds one value a row for every column that the contract's slices and fairness groups
+    name: texts, numbers, or category codes. `champion_scores` are the champion's on the same rows.
+
+    Raises:
+        EvaluationError: there are no rows, or something has another length than they.
+    """
+    _require_aligned(rows, cuts, scores, champion_scores)
+    if (champion_scores is None) != (champion_version is None):
+        raise EvaluationError("champion_scores and champion_version go together; give both or none")
+    labels, bounds = rows.labels, contract.acceptance
+    draws = draw_groups(rows.groups, resamples=bounds.resamples, seed=seed)
+    return EvaluationReport(
+        model=contract.name,
+        candidate=candidate,
+        champion_version=champion_version,
+        first_version=champion_version is None,
+        rows=len(rows),
+        positives=rows.positives,
+        groups=len(np.unique(rows.groups)),
+        group_kind=contract.splits.group,
+        rows_digest=rows_digest(rows),
+        confidence=bounds.confidence,
+        resamples=bounds.resamples,
+        seed=seed,
+        threshold=bounds.threshold,
+        metrics={
+            name: _metric(contract, name, draws, labels, scores, champion_scores)
+            for name in METRICS
+        },
+        slices=evaluate_slices(
+            contract,
+            cuts,
+            labels=labels,
+            scores=scores,
+            champion_scores=champion_scores,
+            draws=draws,
+        ),
+        fairness=evaluate_fairness(contract, cuts, labels=labels, scores=scores, draws=draws),
+        resources=resources,
+        reliability=_reliability(contract, draws, labels, scores),
+        confusion=_confusion(labels, scores > bounds.threshold),
+        calibration_p=finite(ece_consistency(labels, scores, seed=seed)),
+        importance=dict(importance or {}),
+        changes=changes,
+    )
+
+
+def rows_digest(rows: LabelledRows) -> str:
+    """SHA-256 over names, values, labels and groups: both models were scored on exactly these."""
+    digest = hashlib.sha256("\n".join(rows.matrix.names).encode())
+    for column in (rows.matrix.values, rows.labels, rows.groups):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def _require_aligned(
+    rows: LabelledRows,
+    cuts: Mapping[str, np.ndarray],
+    scores: np.ndarray,
+    champion_scores: np.ndarray | None,
+) -> None:
+    if not len(rows):
+        raise EvaluationError("there are no labelled rows to evaluate on; widen the test window")
+    parts = {"scores": scores, **{f"cut {name!r}": values for name, values in cuts.items()}}
+    if champion_scores is not None:
+        parts["champion_scores"] = champion_scores
+    for name, part in parts.items():
+        if part.shape != (len(rows),):
+            raise EvaluationError(f"{name} has shape {part.shape} for {len(rows)} rows")
+
+
+def _metric(
+    contract: ModelContract,
+    name: str,
+    draws: Draws,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    champion_scores: np.ndarray | None,
+) -> MetricResult:
+    cut, confidence = contract.acceptance.threshold, contract.acceptance.confidence
+    groups, own = draws.groups, measure(name, labels, scores, cut)
+    own_drawn = draw_metric(name, draws, labels, scores, cut)
+    result = estimate(own, own_drawn, groups, confidence)
+    if champion_scores is None:
+        return MetricResult(result, None, None)
+    rival = measure(name, labels, champion_scores, cut)
+    rival_drawn = draw_metric(name, draws, labels, champion_scores, cut)
+    difference = float(gain(name, own, rival))
+    return MetricResult(
+        result,
+        estimate(rival, rival_drawn, groups, confidence),
+        estimate(difference, gain(name, own_drawn, rival_drawn), groups, confidence),
+    )
+
+
+def _reliability(
+    contract: ModelContract, draws: Draws, labels: np.ndarray, scores: np.ndarray
+) -> tuple[ReliabilityBin, ...]:
+    if not usable(scores):
+        return ()
+    place = quantile_bins(scores, RELIABILITY_BINS)
+    found = []
+    for bin_ in np.unique(place):
+        rows = place == bin_
+        own = draws.only(rows)
+        observed = estimate(
+            float(labels[rows].mean()),
+            own.rate(labels[rows]),
+            own.groups,
+            contract.acceptance.confidence,
+        )
+        found.append(ReliabilityBin(int(rows.sum()), float(scores[rows].mean()), observed))
+    return tuple(found)
+
+
+def _confusion(labels: np.ndarray, answers: np.ndarray) -> Confusion:
+    yes = labels == 1.0
+    return Confusion(
+        true_positive=int((answers & yes).sum()),
+        false_positive=int((answers & ~yes).sum()),
+        false_negative=int((~answers & yes).sum()),
+        true_negative=int((~answers & ~yes).sum()),
+    )

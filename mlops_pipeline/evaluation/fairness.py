@@ -1,0 +1,95 @@
+"""How far a rate differs between groups of people or things."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.contract.promises import FairnessGroup
+from mlops_pipeline.evaluation.intervals import Draws, estimate
+from mlops_pipeline.evaluation.records import Estimate, FairnessResult, GroupRate
+from mlops_pipeline.evaluation.slices import cut_values
+
+NOTHING = Estimate(None, None, None)
+
+
+def evaluate_fairness(
+    contract: ModelContract,
+    cuts: Mapping[str, np.ndarray],
+    *,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    draws: Draws,
+) -> tuple[FairnessResult, ...]:
+    """One result for each declared gap, in the contract's order."""
+    answers = scores > contract.acceptance.threshold
+    return tuple(
+        _gap(contract, declared, cuts.get(declared.by), labels, answers, draws)
+        for declared in contract.fairness
+    )
+
+
+def _gap(
+    contract: ModelContract,
+    declared: FairnessGroup,
+    values: np.ndarray | None,
+    labels: np.ndarray,
+    answers: np.ndarray,
+    draws: Draws,
+) -> FairnessResult:
+    if values is None:
+        return _result(declared, (), NOTHING, None)
+    names, place = cut_values(contract, declared.by, values)
+    counted = _counted(declared.metric, labels)
+    groups = tuple(
+        _rate(name, (place == index) & counted, answers, declared.min_rows)
+        for index, name in enumerate(names)
+    )
+    judged = sorted((g for g in groups if g.rate is not None), key=lambda g: g.rate or 0.0)
+    if len(judged) < 2:
+        return _result(declared, groups, NOTHING, None)
+    lowest, highest = judged[0], judged[-1]
+    pairs = len(judged) * (len(judged) - 1) / 2
+    drawn = [
+        draws.only(rows).rate(answers[rows] * 1.0)
+        for rows in ((place == names.index(g.value)) & counted for g in (highest, lowest))
+    ]
+    gap = estimate(
+        (highest.rate or 0.0) - (lowest.rate or 0.0),
+        drawn[0] - drawn[1],
+        draws.groups,
+        1 - (1 - contract.acceptance.confidence) / pairs,  # Bonferroni: this pair was picked
+    )
+    return _result(declared, groups, gap, (highest.value, lowest.value))
+
+
+def _counted(metric: str, labels: np.ndarray) -> np.ndarray:
+    """The rows over which the rate of yes answers is taken."""
+    if metric == "true_positive_rate":
+        return np.asarray(labels == 1.0)
+    if metric == "false_positive_rate":
+        return np.asarray(labels == 0.0)
+    return np.ones(len(labels), dtype=bool)
+
+
+def _rate(name: str, rows: np.ndarray, answers: np.ndarray, min_rows: int) -> GroupRate:
+    count = int(rows.sum())
+    enough = count >= min_rows
+    return GroupRate(name, count, float(answers[rows].mean()) if enough else None)
+
+
+def _result(
+    declared: FairnessGroup,
+    groups: tuple[GroupRate, ...],
+    gap: Estimate,
+    between: tuple[str, str] | None,
+) -> FairnessResult:
+    return FairnessResult(
+        by=declared.by,
+        metric=declared.metric,
+        max_gap=declared.max_gap,
+        severity=declared.severity.value,
+        groups=groups,
+        gap=gap,
+        between=between,
+    )
