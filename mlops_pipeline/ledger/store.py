@@ -20,18 +20,19 @@ from mlops_pipeline.errors import LedgerError
 
 REVISION = "0001"  # the newest migration; a test holds it against the folder
 REVISION_TABLE = "ledger_revision"  # our own: Dagster and MLflow may live in the same database
-PATIENCE_SECONDS = 10  # how long a writer waits for its turn
+PATIENCE_SECONDS = 10.0
 WRITER_LOCK = 0x6D6C6F7073  # PostgreSQL advisory lock "mlops": held by the one writer
 MIGRATION_LOCK = WRITER_LOCK + 1
 
 _log = logging.getLogger(__name__)
 
 
-def open_ledger(url: str) -> Engine:
+def open_ledger(url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
     """The ledger at `url` exists, has this release's tables, and can be used from many processes.
 
     Args:
         url: `sqlite:////absolute/path.db` or `postgresql+psycopg2://…`.
+        patience_seconds: how long a writer waits for its turn before it gives up.
 
     Raises:
         LedgerError: the URL is unusable, the database does not answer, or it was written by a
@@ -42,9 +43,9 @@ def open_ledger(url: str) -> Engine:
     except ArgumentError as error:
         raise LedgerError(f"ledger URL {url!r} cannot be read: {error}") from None
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed)
+        return _open_sqlite(parsed, patience_seconds)
     if parsed.get_backend_name() == "postgresql":
-        return _open_postgresql(parsed)
+        return _open_postgresql(parsed, patience_seconds)
     raise LedgerError(
         f"ledger URL {parsed!r}: use sqlite:////absolute/path.db or postgresql+psycopg2://…"
     )
@@ -55,31 +56,29 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """What the body writes is recorded as a whole when it ends, or not at all when it raises.
 
     Raises:
-        LedgerError: another writer held the ledger for longer than `PATIENCE_SECONDS`, or the
+        LedgerError: another writer held the ledger for longer than the ledger's patience, or the
             database went away.
     """
     with _in_our_words(engine), engine.connect() as tx, tx.begin():
         if engine.dialect.name == "postgresql":
-            tx.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE_SECONDS}s'"))
             tx.execute(text(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})"))
         yield tx
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A view of the ledger that waits for no writer; what the body writes is discarded."""
+    """A view of the ledger at one moment, which waits for no writer and writes nothing."""
     with _in_our_words(engine), engine.connect() as connection:
         connection = connection.execution_options(ledger_reads=True)
         if engine.dialect.name == "postgresql":
             connection = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-        with connection.begin() as view:
+        with connection.begin():
             yield connection
-            view.rollback()
 
 
-def _open_sqlite(url: URL) -> Engine:
+def _open_sqlite(url: URL, patience_seconds: float) -> Engine:
     if not url.database or not Path(url.database).is_absolute():
         raise LedgerError(
             f"ledger URL {url!r} names no absolute path, so each process would open its own file: "
@@ -87,7 +86,7 @@ def _open_sqlite(url: URL) -> Engine:
         )
     path = Path(url.database)
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = _engine(url, connect_args={"timeout": PATIENCE_SECONDS})
+    engine = _engine(url, connect_args={"timeout": patience_seconds})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     with path.with_name(f"{path.name}.lock").open("w") as lock:
@@ -101,8 +100,12 @@ def _open_sqlite(url: URL) -> Engine:
     return engine
 
 
-def _open_postgresql(url: URL) -> Engine:
-    engine = _engine(url.set(drivername="postgresql+psycopg2"), pool_pre_ping=True)
+def _open_postgresql(url: URL, patience_seconds: float) -> Engine:
+    engine = _engine(
+        url.set(drivername="postgresql+psycopg2"),
+        connect_args={"options": f"-c lock_timeout={int(patience_seconds * 1000)}"},
+        pool_pre_ping=True,  # a database that was restarted is found again
+    )
     with _in_our_words(engine), engine.connect() as guard:
         guard.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
         try:
@@ -133,6 +136,7 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """A writer takes its turn before it reads, so that it never has to give up half-way."""
     reads = connection.get_execution_options().get("ledger_reads", False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {int(reads)}")
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
@@ -173,6 +177,5 @@ def _in_our_words(engine: Engine) -> Iterator[None]:
         yield
     except OperationalError as error:
         raise LedgerError(
-            f"ledger {engine.url!r} does not answer or stayed busy for {PATIENCE_SECONDS} s: "
-            f"{str(error.orig).strip()}"
+            f"ledger {engine.url!r} does not answer or stayed busy: {str(error.orig).strip()}"
         ) from error
