@@ -154,13 +154,12 @@ def _average_precision(
     draws: Draws, labels: np.ndarray, scores: np.ndarray, _: float
 ) -> np.ndarray:
     order = np.argsort(-scores, kind="stable")
-    yes = labels[order]
+    member, yes = draws.member[order], labels[order]
     last = last_of_ties(scores[order])
     last = last[np.diff(np.cumsum(yes)[last], prepend=0.0) > 0]  # recall grows only at positives
-    owner = np.zeros((len(order), draws.weights.shape[1]))
-    owner[np.arange(len(order)), draws.member[order]] = 1.0
-    seen = np.cumsum(owner, axis=0)[last].T  # rows of each group down to each score
-    found = np.cumsum(owner * yes[:, None], axis=0)[last].T
+    of_group = [member == group for group in range(draws.weights.shape[1])]
+    seen = np.array([np.cumsum(own)[last] for own in of_group], dtype=np.float64)
+    found = np.array([np.cumsum(own * yes)[last] for own in of_group])
     drawn = np.empty(len(draws.weights))
     for start in range(0, len(drawn), BLOCK):
         weights = draws.weights[start : start + BLOCK]
