@@ -4,6 +4,7 @@ A row is written in the transaction that makes the news, and leaves the queue on
 is recorded: a crash between the two tells twice, never not at all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,6 +35,7 @@ class OutboxItem:
     event: OutboxEvent
     attempts: int  # that failed
     next_attempt: datetime
+    told: list[str]  # destinations that have it already
     last_error: str | None
     delivered: datetime | None
 
@@ -41,7 +43,9 @@ class OutboxItem:
 def post(tx: Connection, *, incident_id: int, event: OutboxEvent, now: datetime) -> None:
     """The news waits for delivery, due at once."""
     tx.execute(
-        insert(outbox).values(incident_id=incident_id, event=event, attempts=0, next_attempt=now)
+        insert(outbox).values(
+            incident_id=incident_id, event=event, attempts=0, next_attempt=now, told=[]
+        )
     )
 
 
@@ -64,8 +68,10 @@ def delivered(tx: Connection, item_id: int, *, now: datetime) -> None:
     _note(tx, item, "alert.delivered", now, {"after_failures": item.attempts})
 
 
-def failed(tx: Connection, item_id: int, *, error: str, now: datetime) -> datetime:
-    """The attempt failed; when the next one is due is given back.
+def failed(
+    tx: Connection, item_id: int, *, error: str, told: Sequence[str] = (), now: datetime
+) -> datetime:
+    """The attempt failed, but for the destinations `told`; when the next one is due is given back.
 
     The wait doubles from 10 seconds to an hour and never ends: an alert is not given up.
     """
@@ -74,7 +80,12 @@ def failed(tx: Connection, item_id: int, *, error: str, now: datetime) -> dateti
     tx.execute(
         update(outbox)
         .where(outbox.c.id == item_id)
-        .values(attempts=item.attempts + 1, next_attempt=again, last_error=error)
+        .values(
+            attempts=item.attempts + 1,
+            next_attempt=again,
+            told=sorted({*item.told, *told}),
+            last_error=error,
+        )
     )
     _note(tx, item, "alert.failed", now, {"attempt": item.attempts + 1, "error": error})
     return again

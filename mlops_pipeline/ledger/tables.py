@@ -225,6 +225,7 @@ outbox = Table(
     Column("event", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_attempt", UtcTime, nullable=False, index=True),
+    Column("told", Document, nullable=False),  # destinations that have it already
     Column("last_error", Text, nullable=True),
     Column("delivered", UtcTime, nullable=True),
     sqlite_autoincrement=True,

@@ -29,6 +29,14 @@ def test_a_failed_alert_is_due_later_and_keeps_its_error(tx: Connection) -> None
     assert outbox.due(tx, again) == (waiting,)
 
 
+def test_who_was_told_is_remembered(tx: Connection) -> None:
+    raised(tx)
+    (item,) = outbox.due(tx, NOON)
+    outbox.failed(tx, item.id, error="down", told=["pager"], now=NOON)
+    outbox.failed(tx, item.id, error="down", told=["chat", "pager"], now=LATER)
+    assert outbox.undelivered(tx)[0].told == ["chat", "pager"]
+
+
 def test_the_wait_doubles_up_to_an_hour_and_never_ends(tx: Connection) -> None:
     raised(tx)
     (item,) = outbox.due(tx, NOON)

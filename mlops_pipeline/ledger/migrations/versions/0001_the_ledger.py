@@ -218,6 +218,7 @@ def _people() -> None:
         sa.Column("event", sa.Text, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_attempt", Instant, nullable=False),
+        sa.Column("told", Document, nullable=False),
         sa.Column("last_error", sa.Text, nullable=True),
         sa.Column("delivered", Instant, nullable=True),
         sa.ForeignKeyConstraint(
