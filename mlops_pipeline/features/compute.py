@@ -33,6 +33,7 @@ def compute_features(
             matrix[:, position] = rates[feature.name]
         else:
             matrix[:, position] = _coded(contract, feature.name, values[feature.name])
+    matrix[np.isnan(matrix)] = np.nan  # arithmetic has several NaNs; this room has one
     return FeatureMatrix(feature_names(contract), matrix, cardinalities(contract))
 
 

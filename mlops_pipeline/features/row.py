@@ -83,7 +83,8 @@ class RowFeatures:
         value = row[name]
         codes = self._codes.get(name)
         if codes is None:
-            return float(value)  # type: ignore[arg-type]
+            number = float(value)  # type: ignore[arg-type]
+            return number if number == number else MISSING  # one NaN, as in the matrix
         code = MISSING if value is None else codes.get(str(value), MISSING)
         if self._strict and code != code and value is not None:
             raise RequestError(f"{name}: {value!r} is not one of {', '.join(codes)}")
