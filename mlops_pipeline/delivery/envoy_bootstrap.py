@@ -1,0 +1,181 @@
+"""How Envoy is started and listens: bootstrap, listener and access log, as plain JSON values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_pipeline.delivery.envoy_routes import (
+    MAX_REQUEST_BYTES,
+    ROUTES,
+    TYPE,
+    Json,
+    clusters,
+    route_table,
+)
+from mlops_pipeline.delivery.router import RoutePlan
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoyPlace:
+    """Where one Envoy listens, reads its configuration and writes its log."""
+
+    port: int
+    admin_socket: Path
+    xds: Path
+    access_log: Path
+
+
+def bootstrap(place: EnvoyPlace) -> Json:
+    """What Envoy is started with: admin on a private socket, everything else from files."""
+    return {
+        **_skeleton(place),
+        "dynamic_resources": {
+            "lds_config": _file_source(place, "lds.json"),
+            "cds_config": _file_source(place, "cds.json"),
+        },
+    }
+
+
+def static_rendering(place: EnvoyPlace, plan: RoutePlan) -> Json:
+    """The whole configuration in one piece, for `envoy --mode validate`."""
+    listen = listener(place)
+    manager = listen["filter_chains"][0]["filters"][0]["typed_config"]
+    del manager["rds"]
+    manager["route_config"] = {
+        key: value for key, value in route_table(plan).items() if key != "@type"
+    }
+    return {
+        **_skeleton(place),
+        "static_resources": {
+            "listeners": [{k: v for k, v in listen.items() if k != "@type"}],
+            "clusters": [
+                {k: v for k, v in each.items() if k != "@type"} for each in clusters(plan)
+            ],
+        },
+    }
+
+
+def listener(place: EnvoyPlace) -> Json:
+    """One HTTP listener on loopback."""
+    return {
+        "@type": TYPE + "config.listener.v3.Listener",
+        "name": "ingress",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": place.port}},
+        "per_connection_buffer_limit_bytes": MAX_REQUEST_BYTES,
+        "filter_chains": [
+            {
+                "filters": [
+                    {
+                        "name": "envoy.filters.network.http_connection_manager",
+                        "typed_config": _connection_manager(place),
+                    }
+                ]
+            }
+        ],
+    }
+
+
+def _skeleton(place: EnvoyPlace) -> Json:
+    return {
+        "node": {"id": "local-router", "cluster": "mlops"},
+        "admin": {
+            "address": {"pipe": {"path": str(place.admin_socket), "mode": 0o600}},
+            "allow_paths": [
+                {"exact": "/ready"},
+                {"prefix": "/stats"},
+                {"prefix": "/config_dump"},
+                {"prefix": "/clusters"},
+                {"exact": "/server_info"},
+                {"exact": "/reopen_logs"},
+            ],
+        },
+        "stats_flush_interval": "1s",
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": TYPE + "extensions.resource_monitors.downstream_connections.v3."
+                        "DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": 2000,
+                    },
+                }
+            ]
+        },
+    }
+
+
+def _file_source(place: EnvoyPlace, name: str) -> Json:
+    return {
+        "resource_api_version": "V3",
+        "initial_fetch_timeout": "0s",
+        "path_config_source": {
+            "path": str(place.xds / name),
+            "watched_directory": {"path": str(place.xds)},
+        },
+    }
+
+
+def _connection_manager(place: EnvoyPlace) -> Json:
+    rds = _file_source(place, "rds.json")
+    return {
+        "@type": TYPE + "extensions.filters.network.http_connection_manager.v3."
+        "HttpConnectionManager",
+        "stat_prefix": "ingress",
+        "codec_type": "AUTO",
+        "generate_request_id": True,
+        "preserve_external_request_id": True,  # the client's id is the prediction's id
+        "request_id_extension": {
+            "typed_config": {
+                "@type": TYPE + "extensions.request_id.uuid.v3.UuidRequestIdConfig",
+                "pack_trace_reason": False,  # the id stays as the client wrote it
+            }
+        },
+        "use_remote_address": True,
+        "stream_idle_timeout": "30s",
+        "request_headers_timeout": "5s",
+        "common_http_protocol_options": {
+            "idle_timeout": "60s",
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        "access_log": [_access_log(place)],
+        "rds": {"route_config_name": ROUTES, "config_source": rds},
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.buffer",
+                "typed_config": {
+                    "@type": TYPE + "extensions.filters.http.buffer.v3.Buffer",
+                    "max_request_bytes": MAX_REQUEST_BYTES,
+                },
+            },
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": TYPE + "extensions.filters.http.router.v3.Router"},
+            },
+        ],
+    }
+
+
+def _access_log(place: EnvoyPlace) -> Json:
+    return {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": TYPE + "extensions.access_loggers.file.v3.FileAccessLog",
+            "path": str(place.access_log),
+            "log_format": {
+                "json_format": {
+                    "at": "%START_TIME(%s.%6f)%",
+                    "id": "%REQ(X-REQUEST-ID)%",
+                    "unit": "%REQ(X-UNIT)%",
+                    "method": "%REQ(:METHOD)%",
+                    "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+                    "code": "%RESPONSE_CODE%",
+                    "flags": "%RESPONSE_FLAGS%",
+                    "cluster": "%UPSTREAM_CLUSTER%",
+                    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+                    "ms": "%DURATION%",
+                    "rollout": "%METADATA(ROUTE:mlops:rollout)%",
+                    "weight": "%METADATA(ROUTE:mlops:weight)%",
+                }
+            },
+        },
+    }
