@@ -10,7 +10,7 @@ the same result. Every finding has one effect, and the verdict is the worst of t
 """
 
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.contract.promises import HIGHER_IS_BETTER, Criterion
+from mlops_pipeline.contract.promises import Criterion
 from mlops_pipeline.errors import EvaluationError
 from mlops_pipeline.evaluation.outcomes import (
     Outcome,
@@ -114,14 +114,13 @@ def _margin(criterion: Criterion, margin: float, report: EvaluationReport) -> Fi
         word = f"more than the {criterion.cap:g} that is believed unseen: look for a leak"
     else:
         word = _word(outcome, rows, report)
-    unit = "" if HIGHER_IS_BETTER[criterion.metric] else " (a fall of the metric is a gain)"
     return Finding(
         kind=Kind.CRITERION,
         subject=subject,
         outcome=outcome,
         worst=EFFECT[outcome],
-        text=f"{criterion.metric} gains {shown(gain, signed=True)} on champion "
-        f"v{report.champion_version}{unit}; a loss of {margin:g} is allowed: {word}",
+        text=f"{criterion.metric} against champion v{report.champion_version}: "
+        f"gain {shown(gain, signed=True)}, allowed loss {margin:g}: {word}",
         estimate=gain,
         bound=-margin,
         more_rows=rows,

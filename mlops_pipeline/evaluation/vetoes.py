@@ -43,7 +43,7 @@ def _slice(result: SliceResult, harmed: bool) -> Finding:
     else:
         outcome = Outcome.INFERIOR if harmed else Outcome.MET
         gain = shown(result.gain or Estimate(None, None, None), signed=True)
-        said = f"{result.metric} gains {gain} on {result.rows:,} rows; " + (
+        said = f"{result.metric} gain {gain} on {result.rows:,} rows, " + (
             f"proven to lose more than {result.margin:g}"
             if harmed
             else f"no proven loss beyond {result.margin:g}"
