@@ -44,8 +44,10 @@ def _serve(args: argparse.Namespace) -> None:
     from mlops_pipeline.serving.predictor import Predictor
     from mlops_pipeline.serving.request_log import RequestLog
     from mlops_pipeline.serving.scorers import load_scorer
-    from mlops_pipeline.serving.server import serve
+    from mlops_pipeline.serving.server import check_socket, serve
 
+    if args.uds is not None:
+        check_socket(args.uds)
     faults = Faults(parse_faults(args.fault)) if args.fault else None
     bundle = open_bundle(args.bundle)
     if bundle.manifest.model != args.model:

@@ -52,7 +52,7 @@ class Faults:
             return
         if self.spec.delay_ms:
             await asyncio.sleep(self.spec.delay_ms / 1000)
-        if xxhash.xxh64_intdigest(f"fault|{unit}") / 2**64 < self.spec.error:
+        if xxhash.xxh64_intdigest(f"fault|{unit}".encode()) / 2**64 < self.spec.error:
             raise ServingError("a fault drill failed this request on purpose")
 
 

@@ -71,7 +71,7 @@ def serve(
     if (uds is None) == (port is None):
         raise ServingError("serve at a unix socket or at a port: say one of them")
     if uds is not None:
-        _check_socket(uds)
+        check_socket(uds)
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -98,7 +98,12 @@ def serve(
             uds.unlink(missing_ok=True)
 
 
-def _check_socket(uds: Path) -> None:
+def check_socket(uds: Path) -> None:
+    """A unix socket can be made at `uds`; one that a killed process left there is replaced.
+
+    Raises:
+        ServingError: the path is too long, its folder is missing, or a plain file stands there.
+    """
     if len(os.fsencode(uds)) > SOCKET_PATH_LIMIT:
         raise ServingError(
             f"--uds {uds} is {len(os.fsencode(uds))} bytes long; a unix socket's path has at most "

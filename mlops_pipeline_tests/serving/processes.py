@@ -1,0 +1,82 @@
+"""Real server processes, and their ends."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from mlops_pipeline.features.online import publish
+from mlops_pipeline_tests.serving import world
+from mlops_pipeline_tests.serving.waiting import wait_for
+
+
+@dataclass(slots=True)
+class Server:
+    """One `python -m mlops_pipeline.serving` and what it wrote to stderr."""
+
+    process: "subprocess.Popen[bytes]"
+    socket: Path
+    stderr: Path
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        self.client = httpx.Client(transport=transport, base_url="http://version")
+
+    @property
+    def said(self) -> str:
+        return self.stderr.read_text()
+
+    def ready(self) -> bool:
+        assert self.process.poll() is None, self.said
+        if "server=listening" not in self.said:
+            return False
+        return self.client.get("/healthz").status_code == 200
+
+    def memory_mb(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) / 1024
+
+
+def prepare(folder: Path) -> None:
+    """A bundle and a feature snapshot for servers to load."""
+    world.make_bundle(folder / "bundle")
+    publish(folder / "features", world.snapshot(world.flights()))
+
+
+def command(folder: Path, *more: str, python: tuple[str, ...] = ()) -> list[str]:
+    """The command line of a server of what `prepare` made."""
+    return [
+        sys.executable,
+        *python,
+        "-m",
+        "mlops_pipeline.serving",
+        *("--bundle", str(folder / "bundle"), "--model", "flight_delay", "--version", "7"),
+        *("--features", str(folder / "features"), "--log", str(folder / "log")),
+        *("--uds", str(folder / "s.sock"), "--grace", "0.2"),
+        *more,
+    ]
+
+
+@contextmanager
+def serving(folder: Path, *more: str, python: tuple[str, ...] = ()) -> Iterator[Server]:
+    """A ready server."""
+    prepare(folder)
+    stderr = folder / "stderr.txt"
+    with stderr.open("wb") as sink:
+        process = subprocess.Popen(command(folder, *more, python=python), stderr=sink)
+    server = Server(process, folder / "s.sock", stderr)
+    try:
+        wait_for(server.ready, 30)
+        yield server
+    finally:
+        server.client.close()
+        process.kill()
+        process.wait(10)
