@@ -68,6 +68,12 @@ def _read(path: Path) -> tuple[dict[str, Any], Marks]:
     return data, marks
 
 
+def place_in(path: Path, at: Location) -> str:
+    """`file:line: path` of a part of a contract that can be read, for a finding of another room."""
+    _, marks = _read(path)
+    return f"{path}:{_line(at, marks)}: {_dotted(at)}"
+
+
 def contract_digest(contract: ModelContract) -> str:
     """SHA-256 over the canonical JSON: equal meaning, equal digest, whatever the file's layout."""
     return hashlib.sha256(contract_json(contract).encode()).hexdigest()
