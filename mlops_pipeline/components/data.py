@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
+import pandas as pd
 from pydantic import Field
 
 from mlops_pipeline.components.house import House
@@ -13,13 +14,13 @@ from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.labels import label_counts
 from mlops_pipeline.data.quality import check_specs, run_checks
+from mlops_pipeline.data.review import settle
 from mlops_pipeline.data.snapshots import SnapshotRef
 from mlops_pipeline.data.sources import read_source
 from mlops_pipeline.data.splits import plan_split
 from mlops_pipeline.data.windows import Window
-from mlops_pipeline.ledger import reviews
 from mlops_pipeline.ledger.store import transaction
-from mlops_pipeline.registry.champion import champion_snapshot
+from mlops_pipeline.registry.standing import champion_version, stored_lineage
 
 
 class SnapshotConfig(dg.Config):
@@ -58,7 +59,7 @@ def rows_asset(contract: ModelContract) -> dg.AssetsDefinition:
     )
     def rows(context: dg.AssetExecutionContext, house: House) -> None:
         first, last = context.partition_key_range.start, context.partition_key_range.end
-        window = Window(Window.of_month(first).start, Window.of_month(last).end)
+        window = Window.of_months(first, last)
         frame = read_source(contract, window)
         for month in window.months():
             part_frame = frame[Window.of_month(month).mask(frame[contract.event_time])]
@@ -89,19 +90,19 @@ def snapshot_asset(contract: ModelContract) -> dg.AssetsDefinition:
     )
     def snapshot(
         context: dg.AssetExecutionContext, config: SnapshotConfig, house: House
-    ) -> dg.Output[SnapshotRef]:
+    ) -> dg.MaterializeResult[SnapshotRef]:
         window = house.snapshots.window_until(contract, config.as_of)
         reference = house.snapshots.commit(contract, window)
         split = plan_split(contract.splits, reference.end)
-        return dg.Output(
-            reference,
+        return dg.MaterializeResult(
+            value=reference,
             data_version=dg.DataVersion(reference.digest),
             metadata={
                 "dagster/row_count": reference.rows,
                 "digest": reference.digest,
-                "trained on": f"{split.train.start:%Y-%m-%d} to {split.train.end:%Y-%m-%d}",
-                "stops early on": f"{split.validation.start:%Y-%m-%d} to {split.validation.end:%Y-%m-%d}",
-                "judged on": f"{split.test.start:%Y-%m-%d} to {split.test.end:%Y-%m-%d}",
+                "trained on": _days(split.train),
+                "stops early on": _days(split.validation),
+                "judged on": _days(split.test),
                 "unlabelled rows": contract.target.unlabelled,
                 "columns": table(
                     {"column": c.name, "type": c.type.value, "available": c.available.value}
@@ -119,6 +120,7 @@ def snapshot_checks(contract: ModelContract) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name=name(contract, "snapshot_checks"),
+        ins={"snapshot": dg.AssetIn(asset)},
         specs=[
             dg.AssetCheckSpec(
                 spec.name,
@@ -130,20 +132,29 @@ def snapshot_checks(contract: ModelContract) -> dg.AssetChecksDefinition:
         ],
     )
     def checks(house: House, snapshot: SnapshotRef) -> Iterator[dg.AssetCheckResult]:
-        with transaction(house.ledger) as tx:
-            trusted = champion_snapshot(tx, house.objects, contract.name)
         outcomes = run_checks(
             contract,
             house.snapshots.read(snapshot),
-            reference=None if trusted is None else house.snapshots.read(trusted),
+            reference=_trusted_rows(contract, house),
             usual_rows=[part.rows for part in house.snapshots.parts(contract.name).values()],
             as_of=snapshot.end,
         )
         for outcome in outcomes:
             with transaction(house.ledger) as tx:
-                result = reviews.settle(
-                    tx, contract.name, snapshot.digest, outcome, now=datetime.now(UTC)
-                )
-            yield check_result(asset, result)
+                settled = settle(tx, contract.name, snapshot.digest, outcome, now=datetime.now(UTC))
+            yield check_result(asset, settled)
 
     return checks
+
+
+def _trusted_rows(contract: ModelContract, house: House) -> pd.DataFrame | None:
+    """The rows that the champion learnt from; None before the first champion."""
+    with transaction(house.ledger) as tx:
+        champion = champion_version(tx, contract.name)
+    if champion is None:
+        return None
+    return house.snapshots.read(stored_lineage(house.objects, champion.bundle).snapshot)
+
+
+def _days(window: Window) -> str:
+    return f"{window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}"

@@ -80,8 +80,14 @@ class Driver:
 
 def _ran(result: dg.ExecuteInProcessResult) -> Ran:
     events = result.all_events
-    materialised = [e.step_materialization_data.materialization for e in events if e.is_step_materialization]
-    checks = [e.asset_check_evaluation_data for e in events if e.event_type_value == "ASSET_CHECK_EVALUATION"]
+    materialised = [
+        e.step_materialization_data.materialization for e in events if e.is_step_materialization
+    ]
+    checks = [
+        e.asset_check_evaluation_data
+        for e in events
+        if e.event_type_value == "ASSET_CHECK_EVALUATION"
+    ]
     return Ran(
         run_id=result.run_id,
         success=result.success,

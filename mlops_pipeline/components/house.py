@@ -10,10 +10,11 @@ from mlops_pipeline.data.objects import ObjectStore
 from mlops_pipeline.data.snapshots import Snapshots
 from mlops_pipeline.delivery.client import NodeClient
 from mlops_pipeline.ledger.store import open_ledger
+from mlops_pipeline.registry.mlflow import MlflowRegistry, open_registry
 from mlops_pipeline.settings import Settings, read_settings
 
 
-class House(dg.ConfigurableResource):
+class House(dg.ConfigurableResource[None]):
     """Stores, ledger and serving node, as the environment of this process names them."""
 
     @cached_property
@@ -35,6 +36,11 @@ class House(dg.ConfigurableResource):
     def ledger(self) -> Engine:
         """The ledger, migrated."""
         return open_ledger(self.settings.ledger_url)
+
+    @cached_property
+    def registry(self) -> MlflowRegistry:
+        """MLflow's runs and versions; nothing of mlflow is imported until it is used."""
+        return open_registry(self.settings)
 
     @cached_property
     def node(self) -> NodeClient:

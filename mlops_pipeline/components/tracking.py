@@ -33,7 +33,8 @@ def mlflow_tracking(context: dg.InitResourceContext) -> Iterator[Any]:
         warnings.simplefilter("ignore")  # dagster-mlflow calls itself beta when imported and made
         from dagster_mlflow.resources import mlflow_tracking as tracking
 
-        opened = tracking.resource_fn(context.replace_config(config))
+        begin: Any = tracking.resource_fn  # its stub knows only resources without a context
+        opened: Iterator[Any] = begin(context.replace_config(config))
         mlflow = next(opened)
     try:
         yield mlflow

@@ -1,0 +1,81 @@
+"""Features on the Dagster floor: the matrix of a training run, the look-ups of the servers."""
+
+from datetime import date
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_pipeline.components.house import House
+from mlops_pipeline.components.metadata import table
+from mlops_pipeline.components.names import common, key
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data.snapshots import SnapshotRef
+from mlops_pipeline.features.compute import compute_features
+from mlops_pipeline.features.definition import definition_digest
+from mlops_pipeline.features.history import count_history
+from mlops_pipeline.features.publish import publish_as_of
+from mlops_pipeline.features.store import FeaturesRef, store_matrix
+
+
+class PublishConfig(dg.Config):
+    """For which day the look-ups are made."""
+
+    as_of: str = Field(
+        default="", description="YYYY-MM-DD; empty: the day after the newest stored month."
+    )
+
+
+def features_asset(contract: ModelContract) -> dg.AssetsDefinition:
+    """Inputs of every row of the snapshot, point in time."""
+
+    @dg.asset(
+        key=key(contract, "features"),
+        description="What the models read, computed point in time: a row reads the days before it.",
+        ins={"snapshot": dg.AssetIn(key(contract, "snapshot"))},
+        **common(contract, "features", "numpy"),
+    )
+    def features(house: House, snapshot: SnapshotRef) -> dg.MaterializeResult[FeaturesRef]:
+        frame = house.snapshots.read(snapshot)
+        matrix = compute_features(contract, frame, count_history(contract, frame))
+        reference = FeaturesRef(
+            snapshot, definition_digest(contract), store_matrix(house.objects, matrix)
+        )
+        return dg.MaterializeResult(
+            value=reference,
+            data_version=dg.DataVersion(reference.digest),
+            metadata={
+                "dagster/row_count": len(matrix),
+                "definition": reference.definition,
+                "features": table(
+                    {"feature": f.name, "kind": f.kind, "reads": ", ".join(f.inputs)}
+                    for f in contract.features.columns
+                ),
+            },
+        )
+
+    return features
+
+
+def feature_snapshot_asset(contract: ModelContract) -> dg.AssetsDefinition:
+    """The newest look-ups, published for servers."""
+
+    @dg.asset(
+        key=key(contract, "feature_snapshot"),
+        description="Late rates of the days before, by key: what servers look up for a request.",
+        deps=[key(contract, contract.source.name)],
+        **common(contract, "features", "json"),
+    )
+    def feature_snapshot(config: PublishConfig, house: House) -> dg.MaterializeResult[None]:
+        as_of = config.as_of or f"{house.snapshots.window_until(contract).end:%Y-%m-%d}"
+        folder = house.settings.feature_snapshots / contract.name
+        published = publish_as_of(contract, house.snapshots, folder, date.fromisoformat(as_of))
+        return dg.MaterializeResult(
+            metadata={
+                "as_of": str(published.as_of),
+                "definition": published.definition,
+                "keys": sum(len(rates) for rates in published.tables.values()),
+                "overall": {name: float(rate) for name, rate in published.defaults.items()},
+            }
+        )
+
+    return feature_snapshot

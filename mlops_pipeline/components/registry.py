@@ -1,0 +1,77 @@
+"""The registry on the Dagster floor: a version, where the gate said yes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from mlops_pipeline.components.evaluation import EvaluationRef
+from mlops_pipeline.components.house import House
+from mlops_pipeline.components.metadata import table
+from mlops_pipeline.components.names import common, key
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.evaluation.verdict import Verdict
+from mlops_pipeline.registry.register import register_passed
+from mlops_pipeline.registry.standing import stored_lineage
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """A registered version."""
+
+    model: str
+    version: str
+    bundle: str
+    lineage: str
+    report: str
+
+
+def version_asset(contract: ModelContract) -> dg.AssetsDefinition:
+    """The version that may be rolled out; not materialised where the gate said no."""
+
+    @dg.asset(
+        key=key(contract, "version"),
+        description="A registered version with its lineage. Only a passed gate makes one: "
+        "otherwise the candidate waits in the review queue.",
+        ins={"evaluation": dg.AssetIn(key(contract, "evaluation"))},
+        output_required=False,
+        **common(contract, "registry", "mlflow"),
+    )
+    def version(
+        context: dg.AssetExecutionContext,
+        house: House,
+        mlflow: dg.ResourceParam[Any],
+        evaluation: EvaluationRef,
+    ) -> Iterator[dg.Output[VersionRef]]:
+        if evaluation.verdict is not Verdict.PROMOTE:
+            context.log.warning(f"verdict={evaluation.verdict}: no version, see the review queue")
+            return
+        row = register_passed(
+            house.ledger,
+            house.objects,
+            house.registry,
+            bundle=evaluation.candidate.bundle,
+            run_id=mlflow.active_run().info.run_id,
+            now=datetime.now(UTC),
+        )
+        house.bundle_folder(row.bundle)
+        lineage = stored_lineage(house.objects, row.bundle)
+        yield dg.Output(
+            VersionRef(row.model, row.version, row.bundle, row.lineage, evaluation.report),
+            metadata={
+                "version": row.version,
+                "bundle": row.bundle,
+                "lineage": row.lineage,
+                "report": evaluation.report,
+                "commit": lineage.code.commit or "not a checkout",
+                "snapshot": lineage.snapshot,
+                "trained on": str(lineage.train),
+                "parameters": table(
+                    {"parameter": name, "value": value} for name, value in lineage.params.items()
+                ),
+            },
+        )
+
+    return version
