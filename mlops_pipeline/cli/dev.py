@@ -116,7 +116,7 @@ def _start(service: Service, environment: Mapping[str, str]) -> subprocess.Popen
         service.command,
         env=dict(environment),
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -1,4 +1,4 @@
-"""`mlops`: every command, each loaded only when it is asked for (mlflow alone costs two seconds)."""
+"""`mlops`: every command, each loaded only when asked for: mlflow alone costs two seconds."""
 
 import importlib
 

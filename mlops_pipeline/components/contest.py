@@ -22,7 +22,7 @@ from mlops_pipeline.features.definition import definition_digest
 from mlops_pipeline.features.history import count_history
 from mlops_pipeline.features.matrix import FeatureMatrix
 from mlops_pipeline.features.store import load_matrix
-from mlops_pipeline.ledger.store import transaction
+from mlops_pipeline.ledger.store import reading
 from mlops_pipeline.ledger.versions import VersionRow
 from mlops_pipeline.registry.bundle import CONTRACT, MODEL
 from mlops_pipeline.registry.changes import changes
@@ -70,8 +70,8 @@ def hold_contest(
 def evaluate_chosen(contract: ModelContract, house: House, contest: Contest) -> EvaluationReport:
     """The chosen candidate's report, beside the champion on the same rows where there is one."""
     chosen, test = contest.chosen, contest.rows.test
-    with transaction(house.ledger) as tx:
-        champion = champion_version(tx, contract.name)
+    with reading(house.ledger) as view:
+        champion = champion_version(view, contract.name)
     files = house.objects.get_tree(chosen.bundle)
     scores = contest.scores[chosen.name]
     return evaluate(

@@ -19,7 +19,7 @@ from mlops_pipeline.data.snapshots import SnapshotRef
 from mlops_pipeline.data.sources import read_source
 from mlops_pipeline.data.splits import plan_split
 from mlops_pipeline.data.windows import Window
-from mlops_pipeline.ledger.store import transaction
+from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.registry.standing import champion_version, stored_lineage
 
 
@@ -149,8 +149,8 @@ def snapshot_checks(contract: ModelContract) -> dg.AssetChecksDefinition:
 
 def _trusted_rows(contract: ModelContract, house: House) -> pd.DataFrame | None:
     """The rows that the champion learnt from; None before the first champion."""
-    with transaction(house.ledger) as tx:
-        champion = champion_version(tx, contract.name)
+    with reading(house.ledger) as view:
+        champion = champion_version(view, contract.name)
     if champion is None:
         return None
     return house.snapshots.read(stored_lineage(house.objects, champion.bundle).snapshot)

@@ -5,6 +5,12 @@ import dagster as dg
 from mlops_pipeline.components.data import rows_asset, snapshot_asset, snapshot_checks
 from mlops_pipeline.components.evaluation import evaluation_asset, gate_check
 from mlops_pipeline.components.features import feature_snapshot_asset, features_asset
+from mlops_pipeline.components.monitoring import (
+    drift_asset,
+    drift_check,
+    inference_log_asset,
+    live_performance_asset,
+)
 from mlops_pipeline.components.names import key, name
 from mlops_pipeline.components.registry import version_asset
 from mlops_pipeline.components.tracking import end_mlflow_on_run_finished
@@ -27,8 +33,11 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
             *candidates,
             evaluation_asset(contract),
             version_asset(contract),
+            inference_log_asset(contract),
+            live_performance_asset(contract),
+            drift_asset(contract),
         ],
-        asset_checks=[snapshot_checks(contract), gate_check(contract)],
+        asset_checks=[snapshot_checks(contract), gate_check(contract), drift_check(contract)],
         jobs=[
             dg.define_asset_job(
                 name(contract, "ingest"),
@@ -43,6 +52,12 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
                 executor_def=ONE_PROCESS,
                 hooks={end_mlflow_on_run_finished},
                 tags={"mlops/train": contract.name},
+            ),
+            dg.define_asset_job(
+                name(contract, "monitor"),
+                description="One month of live answers: what they were worth, and drift.",
+                selection=dg.AssetSelection.assets(key(contract, "inference_log")).downstream(),
+                executor_def=ONE_PROCESS,
             ),
         ],
     )
