@@ -72,8 +72,8 @@ def test_every_number_is_the_boosters_bit_for_bit() -> None:
     )
     strange = np.array([[NAN] * 6, [99, 1e300, -1e300, 0, -0.0, 5e-324]])
     asked = np.vstack([rows[:500], strange])
-    expected = booster.predict(asked, num_threads=1)
+    expected = np.asarray(booster.predict(asked, num_threads=1)).tolist()
     scorer = LightGBMScorer(booster.model_to_string().encode(), 6)
     vectors = [array("d", row) for row in asked.tolist()]
-    assert [scorer.score(row) for row in vectors] == expected.tolist()
-    assert scorer.score_batch(vectors) == expected.tolist()
+    assert [scorer.score(row) for row in vectors] == expected
+    assert scorer.score_batch(vectors) == expected

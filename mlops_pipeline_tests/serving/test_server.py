@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_pipeline.serving.client import Reply
 from mlops_pipeline.serving.replay import BackgroundReplay, ReplayRequest, replay
 from mlops_pipeline.serving.request_log import read_records
 from mlops_pipeline_tests.serving.asgi import JSON
@@ -80,13 +81,17 @@ def test_sigterm_drains_without_failing_a_request(tmp_path: Path) -> None:
 
 def test_sigkill_under_load_loses_at_most_the_last_second_of_the_log(tmp_path: Path) -> None:
     heard: dict[str, float] = {}
+
+    def hear(request: ReplayRequest, reply: Reply) -> None:
+        heard[request.id] = time.time()
+
     with serving(tmp_path) as server:
         background = BackgroundReplay(
             "http://version/predict",
             requests(100_000),
             rate=400.0,
             uds=str(server.socket),
-            listener=lambda request, reply: heard.setdefault(request.id, time.time()),
+            listener=hear,
         )
         background.start()
         wait_for(lambda: background.progress.answered >= 800)
