@@ -40,7 +40,9 @@ def send(url: str, message: Message) -> str | None:
             return f"a URL that begins with {scheme!r} is none that Apprise understands"
         herald = apprise.Apprise()
         herald.add(destination)
-        with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:
+        with apprise.LogCapture(  # type: ignore[no-untyped-call]
+            level=logging.WARNING, fmt="%(message)s"
+        ) as said:
             accepted = herald.notify(
                 title=message.title,
                 body=message.body,
