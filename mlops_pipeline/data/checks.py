@@ -261,7 +261,8 @@ def _shown(column: Column, value: object) -> object:
         return None
     if isinstance(value, datetime):
         return value.isoformat()
-    return value.item() if isinstance(value, np.generic) else value
+    plain = value.item() if isinstance(value, np.generic) else value
+    return str(plain) if isinstance(plain, float) and np.isinf(plain) else plain
 
 
 def _unjudged(missing: Sequence[str]) -> Finding:

@@ -5,6 +5,7 @@ failure only asks a person. Every check always gives an outcome.
 """
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +33,7 @@ class CheckSpec:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """A check that has run: `value` against `limit`, where it has one number.
+    """A check that has run: `value` against `limit`, where it has one finite number.
 
     `rows` are the first failing rows, personal values masked; `aggregated` counts by reason.
     """
@@ -83,7 +84,9 @@ def run_checks(
                 severity=spec.severity,
                 passed=found.passed,
                 summary=found.summary,
-                value=found.value,
+                value=found.value
+                if found.value is not None and math.isfinite(found.value)
+                else None,
                 limit=found.limit,
                 rows=found.rows,
                 aggregated=found.counts,

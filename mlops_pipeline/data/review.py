@@ -1,4 +1,4 @@
-"""What a person has to say about a check: warnings ask, approvals answer for exactly one snapshot."""
+"""What a person has to say about a check: warnings ask, approvals answer for one snapshot."""
 
 from dataclasses import replace
 from datetime import datetime
