@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_pipeline.data.distribution import noise_floor, psi, shift
@@ -20,12 +20,14 @@ def test_the_index_of_two_shares_is_that_of_the_formula() -> None:
     assert expected == pytest.approx(0.407, abs=1e-3)
 
 
+@settings(deadline=None)
 @given(FLOATS)
 def test_equal_samples_have_no_shift(values: list[float]) -> None:
     sample = pd.Series(values)
     assert psi(sample, sample[::-1]) == 0
 
 
+@settings(deadline=None)
 @given(FLOATS, FLOATS)
 def test_the_index_is_never_negative(one: list[float], other: list[float]) -> None:
     assert psi(pd.Series(one), pd.Series(other)) >= 0

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_pipeline.data.parts import decode_parts, encode_part, part_schema
@@ -23,6 +23,7 @@ ROWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_rows_come_back_exactly(rows: list[tuple[object, ...]]) -> None:
     frame = tiny.frame(rows)

@@ -223,6 +223,13 @@ def test_failing_rows_are_shown_counted_and_masked_where_personal() -> None:
     }
 
 
+def test_outcomes_hold_nothing_that_json_cannot_say() -> None:
+    gone = run(january().assign(amount=np.nan), reference=january())["distribution"]
+    assert (gone.passed, gone.value) == (False, None)
+    endless = run(put(0, "amount", np.inf)(january()))["ranges"]
+    assert endless.rows[0]["found"] == "inf"
+
+
 @pytest.mark.parametrize("column", tiny.COLUMNS)
 def test_a_missing_or_retyped_column_leaves_every_check_with_an_outcome(column: str) -> None:
     for frame in (january().drop(columns=column), january().assign(**{column: [1j] * 7})):

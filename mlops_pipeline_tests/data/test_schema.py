@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_pipeline.contract.columns import Severity
@@ -60,6 +60,7 @@ def test_a_column_of_severity_warn_only_warns() -> None:
         pandera_schema(contract).validate(tiny.frame().assign(items=99))
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, min_size=1, max_size=6))
 def test_the_schema_and_the_checks_agree_on_rows(
     values: list[tuple[str | None, str, float | None, int]],

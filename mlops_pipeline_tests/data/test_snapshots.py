@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_pipeline.data.objects import ObjectStore
@@ -42,6 +42,7 @@ def test_a_snapshot_gives_back_what_was_stored(snapshots: Snapshots) -> None:
     assert snapshots.find(snapshot.digest) == snapshot
 
 
+@settings(deadline=None)
 @given(st.permutations(tiny.ROWS))
 def test_equal_data_has_an_equal_digest_in_any_order_and_place(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[object, ...]]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_pipeline.data.labels import days
@@ -54,6 +54,7 @@ def test_rows_stay_in_the_frame_s_order() -> None:
     )
 
 
+@settings(deadline=None)
 @given(FRAMES, ROWS, st.data())
 def test_changing_a_row_moves_no_feature_of_its_day_or_before(
     rows: list[tuple[Any, ...]], new: tuple[Any, ...], data: st.DataObject
@@ -69,6 +70,7 @@ def test_changing_a_row_moves_no_feature_of_its_day_or_before(
     assert same_bits(before.values[kept], after.values[kept])
 
 
+@settings(deadline=None)
 @given(FRAMES, FRAMES)
 def test_later_rows_move_no_feature(
     rows: list[tuple[Any, ...]], more: list[tuple[Any, ...]]
@@ -80,6 +82,7 @@ def test_later_rows_move_no_feature(
     assert same_bits(features(longer).values[: len(frame)], features(frame).values)
 
 
+@settings(deadline=None)
 @given(FRAMES)
 def test_a_served_row_is_the_offline_row_bit_for_bit(rows: list[tuple[Any, ...]]) -> None:
     # A missing shop is refused in service, so that it is unknown here.

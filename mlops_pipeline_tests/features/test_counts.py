@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_pipeline.features.counts import MISSING, DailyCounts, key_codes
@@ -35,6 +35,7 @@ def test_rows_are_counted_by_key_and_day() -> None:
     assert look_up(counts, "b", -99, 99) == (0, 0)
 
 
+@settings(deadline=None)
 @given(EVENTS, st.sampled_from(KEYS), st.integers(-9, 40), st.integers(0, 20))
 def test_a_span_of_days_is_the_sum_of_its_events(
     events: list[tuple[int, int, bool]], key: str, first: int, length: int
@@ -48,6 +49,7 @@ def test_a_span_of_days_is_the_sum_of_its_events(
     assert found == (len(inside), sum(inside))
 
 
+@settings(deadline=None)
 @given(EVENTS, EVENTS)
 def test_added_counts_are_those_of_all_rows(
     one: list[tuple[int, int, bool]], other: list[tuple[int, int, bool]]
@@ -69,6 +71,7 @@ TEXTS = st.sampled_from(["x", "y", "x|6", "", None])
 NUMBERS = st.sampled_from([6.0, -0.0, 0.0, 0.5, float("nan")])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS, NUMBERS), min_size=1))
 def test_the_keys_of_many_rows_are_those_of_each(rows: list[tuple[str | None, float]]) -> None:
     values = {

@@ -10,17 +10,11 @@ at = datetime.fromisoformat
 
 def test_a_day_s_flights_have_the_weather_of_their_hour() -> None:
     rows = flights(at("2013-01-01T05:00"), at("2013-01-01T06:00"))
-    assert (
-        rows["scheduled_departure"].tolist()
-        == [
-            at("2013-01-01T05:15"),
-            at("2013-01-01T05:29"),
-            at("2013-01-01T05:40"),
-            at("2013-01-01T05:45"),
-            at("2013-01-01T05:58"),
-            at("2013-01-01T05:59"),
-        ][: len(rows)]
-    )
+    assert rows["scheduled_departure"].tolist()[:3] == [
+        at("2013-01-01T05:15"),
+        at("2013-01-01T05:29"),
+        at("2013-01-01T05:40"),
+    ]
     first = rows.iloc[0]
     assert (first["carrier"], first["flight"], first["origin"], first["dest"]) == (
         "UA",
