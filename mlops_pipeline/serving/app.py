@@ -80,7 +80,8 @@ class ServingApp:
         self._faults = faults
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
-        self._served_by = (b"x-served-by", version.encode())
+        # The name that a router gives the cluster of this version.
+        self._served_by = (b"x-served-by", f"{self.model}-v{version}".encode())
         self._pages = {
             "/healthz": self._healthz,
             "/livez": lambda: (200, b"application/json", b'{"live":true}'),

@@ -1,8 +1,9 @@
 """The request log: one JSON line for each prediction, written aside from the answer.
 
 The server appends to a bounded queue and never waits; a thread encodes, writes at least twenty
-times a second and syncs once a second. Under back-pressure records are dropped and counted. SIGKILL loses
-what was not yet written (a twentieth of a second); a power cut at most the last second.
+times a second and syncs once a second. Under back-pressure records are dropped and counted.
+SIGKILL loses what was not yet written (a twentieth of a second); a power cut at most the last
+second.
 
     <folder>/<arm>-<pid>-<n>.jsonl      append-only; a file that grows too long is followed by n + 1
 """

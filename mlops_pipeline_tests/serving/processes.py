@@ -67,8 +67,15 @@ def command(folder: Path, *more: str, python: tuple[str, ...] = ()) -> list[str]
 
 @contextmanager
 def serving(folder: Path, *more: str, python: tuple[str, ...] = ()) -> Iterator[Server]:
-    """A ready server."""
+    """A ready server of the small version."""
     prepare(folder)
+    with run(folder, *more, python=python) as server:
+        yield server
+
+
+@contextmanager
+def run(folder: Path, *more: str, python: tuple[str, ...] = ()) -> Iterator[Server]:
+    """A ready server of what stands in the folder; it is asked to end, then made to."""
     stderr = folder / "stderr.txt"
     with stderr.open("wb") as sink:
         process = subprocess.Popen(command(folder, *more, python=python), stderr=sink)
@@ -78,5 +85,9 @@ def serving(folder: Path, *more: str, python: tuple[str, ...] = ()) -> Iterator[
         yield server
     finally:
         server.client.close()
-        process.kill()
-        process.wait(10)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)

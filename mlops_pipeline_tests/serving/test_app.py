@@ -38,7 +38,7 @@ def test_a_good_request_gets_the_probability_computed_by_hand(service: Service) 
         "features_as_of": "2013-04-01",
         "features_age_days": 0,
     }
-    assert response.headers["x-served-by"] == "7"
+    assert response.headers["x-served-by"] == "flight_delay-v7"
     assert response.headers["x-request-id"] == "flight-1"
 
 

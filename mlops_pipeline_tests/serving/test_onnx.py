@@ -6,8 +6,6 @@ import pytest
 from mlops_pipeline.errors import ServingError
 from mlops_pipeline.serving.onnx import OnnxScorer
 
-NAN = float("nan")
-
 
 def graph(name: str = "values", width: int = 2) -> bytes:
     """The sum of a row through the logistic function."""
@@ -60,24 +58,3 @@ def test_a_graph_with_another_face_is_refused() -> None:
 def test_bytes_that_are_no_graph_are_refused_with_their_place() -> None:
     with pytest.raises(ServingError, match=r"here/model.onnx: onnxruntime: "):
         OnnxScorer(b"no graph", 2, where="here/model.onnx")
-
-
-@pytest.mark.slow
-def test_the_served_network_is_the_trained_one() -> None:
-    from mlops_pipeline.features.matrix import FeatureMatrix
-    from mlops_pipeline.training.rows import LabelledRows
-    from mlops_pipeline.training.torch import TorchTrainer
-
-    chance = np.random.default_rng(5)
-    values = chance.normal(size=(400, 3))
-    values[:, 0] = chance.integers(0, 4, 400)
-    values[::7, 1] = NAN
-    rows = LabelledRows(
-        FeatureMatrix(("kind", "a", "b"), values, (4, 0, 0)),
-        (values[:, 2] > 0).astype(float),
-        np.arange(400),
-    )
-    model = TorchTrainer().fit(rows, rows, params={"epochs": 2, "hidden": [8]}, seed=1)
-    scorer = OnnxScorer(model.files()["model.onnx"], 3)
-    served = [scorer.score(array("d", row)) for row in values.tolist()]
-    assert served == pytest.approx(model.predict(values).tolist(), abs=1e-7)

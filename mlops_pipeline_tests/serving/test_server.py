@@ -45,7 +45,7 @@ def test_a_real_process_answers_over_a_private_socket_and_logs_each_request(tmp_
         response = server.client.post("/predict", content=body(), headers=JSON)
         assert response.json()["probability"] == probability(-2.0)
         report = replay("http://version/predict", requests(500), uds=str(server.socket))
-        assert (report.answered, report.by_version) == (500, {"7": 500})
+        assert (report.answered, report.by_version) == (500, {"flight_delay-v7": 500})
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0
     assert len(list(read_records(tmp_path / "log"))) == 501
