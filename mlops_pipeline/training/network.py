@@ -65,9 +65,10 @@ def plan_network(matrix: FeatureMatrix, hidden: tuple[int, ...]) -> Network:
     """A network for these features, scaled by these rows."""
     numbers = [i for i, k in enumerate(matrix.cardinalities) if not k]
     present = np.ma.masked_invalid(matrix.values[:, numbers])
-    mean = present.mean(axis=0).filled(0.0)
-    deviation = present.std(axis=0).filled(0.0)
-    scale = np.where(deviation > 0, deviation, 1.0)
+    with np.errstate(over="ignore"):
+        mean = present.mean(axis=0).filled(0.0)
+        deviation = present.std(axis=0).filled(0.0)
+    scale = np.where((deviation > 0) & np.isfinite(deviation), deviation, 1.0)
     return Network(
         names=matrix.names,
         cardinalities=matrix.cardinalities,

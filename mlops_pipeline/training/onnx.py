@@ -75,9 +75,11 @@ def build_graph(network: Network, weights: Mapping[str, np.ndarray]) -> bytes:
     for layer in range(width + 1):
         names = [f"layer.{layer}.weight", f"layer.{layer}.bias"]
         last = graph.add("Gemm", [last, *names], transB=1)
-        last = graph.add("Relu" if layer < width else "Sigmoid", [last])
-    flat = graph.add("Reshape", [last, graph.constant("flat", np.array([-1]))])
-    graph.add("Cast", [flat], output=OUTPUT, to=TensorProto.DOUBLE)
+        if layer < width:
+            last = graph.add("Relu", [last])
+    odds = graph.add("Cast", [last], to=TensorProto.DOUBLE)  # a float32 sigmoid is soon 1 exactly
+    flat = graph.add("Reshape", [odds, graph.constant("flat", np.array([-1]))])
+    graph.add("Sigmoid", [flat], output=OUTPUT)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,

@@ -170,7 +170,8 @@ class _Fit:
         if not math.isfinite(loss.item()):
             raise TrainingError(
                 f"{NAME}: the loss is {loss.item()} after epoch {epoch + 1}: "
-                f"lower learning_rate={self.asked.learning_rate}"
+                f"lower learning_rate={self.asked.learning_rate} "
+                f"or weight_decay={self.asked.weight_decay}"
             )
 
     def _loss(self, inputs: "tuple[Tensor, Tensor, Tensor]") -> float:
