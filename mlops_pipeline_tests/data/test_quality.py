@@ -110,6 +110,13 @@ def test_a_bad_frame_fails_its_check_and_no_other(
     assert outcomes[check].value == (None if value is None else pytest.approx(value))
 
 
+def test_an_infinite_number_is_bad_without_any_bound() -> None:
+    contract = tiny.with_column("amount", minimum=None, maximum=None)
+    outcomes = run(put(0, "amount", -np.inf)(january()), contract)
+    assert failed(outcomes) == {"ranges"}
+    assert outcomes["ranges"].summary == "amount: outside -inf to inf in 1 of 7 rows"
+
+
 def test_an_empty_share_is_judged_month_by_month() -> None:
     february = [(f"2024-02-0{day}T09:00", "a", f"w{day}", 1.0, 1, 1.0) for day in range(1, 10)]
     frame = tiny.frame([*tiny.ROWS[:7], *february])
