@@ -71,14 +71,19 @@ def _serve(args: argparse.Namespace) -> None:
     )
     if faults is not None:
         logger.warning("FAULT DRILL: this version fails on purpose: %s", asdict(faults.spec))
-    gc.collect()
-    gc.freeze()  # what was loaded stays; later collections need not look at it
+    _settle()
     try:
         serve(app, uds=args.uds, port=args.port, grace=args.grace)
     finally:
         lookups.close()
         log.close()
         logger.info("server=stopped written=%d dropped=%d", log.written, log.dropped)
+
+
+def _settle() -> None:
+    """What was loaded stays for good; later collections need not look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
