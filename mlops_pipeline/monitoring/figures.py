@@ -13,7 +13,7 @@ QUIET, LOUD = "#7a8ca3", "#c0392b"
 def drift_figure(report: DriftReport) -> bytes:
     """Each watched column's statistic in units of its limit; what drifted stands out (PNG)."""
     rows = [*report.rows, *([report.prediction] if report.prediction else [])]
-    figure = Figure(figsize=(7.5, 0.8 + 0.42 * max(len(rows), 1)), layout="constrained")
+    figure = Figure(figsize=(8.5, 0.8 + 0.42 * max(len(rows), 1)), layout="constrained")
     axes: Axes = figure.subplots()
     lengths = [_in_limits(row) for row in rows]
     colours = [LOUD if row.drifted else QUIET for row in rows]
@@ -21,10 +21,10 @@ def drift_figure(report: DriftReport) -> bytes:
     axes.axvline(1.0, color="#333333", linewidth=1, linestyle="--")
     axes.set_yticks(range(len(rows)), [row.column for row in rows])
     axes.invert_yaxis()
-    room = max([1.0, *lengths])
-    for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        axes.text(length + 0.02 * room, place, row.effect, va="center", fontsize=8)
-    axes.set_xlim(0, room * 1.6)
+    beside = axes.get_yaxis_transform()  # x in axes, y in rows
+    for place, row in enumerate(rows):
+        axes.text(1.02, place, row.effect, va="center", fontsize=8, transform=beside)
+    axes.set_xlim(0, 1.05 * max([1.0, *lengths]))
     axes.set_xlabel("statistic / limit")
     axes.set_title(
         f"{report.model}: {report.outcome}, {report.n_current} rows against {report.n_reference}",
