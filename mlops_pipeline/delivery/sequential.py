@@ -50,6 +50,26 @@ def log_e_above(bad: npt.ArrayLike, n: npt.ArrayLike, budget: float) -> Floats:
     return _mixture(_likelihood_ratio(bad, n, budget, WORSE))
 
 
+def log_e_above_lately(blocks: Sequence[tuple[int, int]], budget: float) -> float:
+    """Evidence that more than `budget` of the outcomes are bad since some unknown moment.
+
+    `blocks` are (outcomes, bad ones) of consecutive blocks of a fixed length, the last unfinished.
+    A long good past would hide a version that goes bad late; so a process starts at each block, the
+    j-th with weight 1/((j+1)(j+2)). Before its start a process is 1, and the weights sum to 1:
+    the mixture is a supermartingale under the null hypothesis of `log_e_above` (Shin, Ramdas,
+    Rinaldo, "E-detectors", NEJSDS 2023, arXiv 2203.03532).
+    """
+    count = len(blocks)
+    if count == 0:
+        return 0.0
+    since = np.cumsum(np.array(blocks, float)[::-1], axis=0)[::-1]
+    started = log_e_above(since[:, 1], since[:, 0], budget)
+    number = np.arange(count)
+    weights = -np.log((number + 1.0) * (number + 2.0))
+    waiting = -np.log(count + 1.0)  # what is left for processes that have not begun
+    return float(_total(np.append(started + weights, waiting)))
+
+
 def log_e_below(bad: npt.ArrayLike, n: npt.ArrayLike, budget: float) -> Floats:
     """Evidence that less than `budget` of the outcomes are bad: what a promotion needs.
 
@@ -102,6 +122,11 @@ def _likelihood_ratio(bad: npt.ArrayLike, n: npt.ArrayLike, null: float, ratios:
     k = np.asarray(bad, float)[..., None]
     good = np.asarray(n, float)[..., None] - k
     return np.asarray(k * np.log(rate / null) + good * (np.log1p(-rate) - np.log1p(-null)))
+
+
+def _total(terms: Floats) -> Floats:
+    top = terms.max()
+    return np.asarray(top + np.log(np.exp(terms - top).sum()))
 
 
 def _mixture(terms: Floats) -> Floats:

@@ -201,7 +201,7 @@ class Switchboard:
                 f"{arms.model}: command {command.fence} is older than {held.fence}; "
                 "it changed nothing"
             )
-        if command.fence == held.fence and command.routes != held and arms != held.arms:
+        if command.fence == held.fence and not _gives_nobody_more(held.arms, arms):
             raise StaleGeneration(
                 f"{arms.model}: {command.fence} was used for {held.arms}, not for {arms}"
             )
@@ -245,6 +245,18 @@ def _retreated(arms: Arms, to: str | None) -> tuple[str, Arms]:
             f"{arms.model} has no candidate, only version {arms.stable}; say which version to use"
         )
     return arms.candidate, replace(arms, weight=0, shadow=False)
+
+
+def _gives_nobody_more(held: Arms, wanted: Arms) -> bool:
+    """Whether the same arms are wanted, or the candidate shall only have less, or go."""
+    if wanted == held:
+        return True
+    if wanted.stable != held.stable or wanted.shadow > held.shadow:
+        return False
+    if wanted.candidate is None:
+        return True
+    same = (wanted.candidate, wanted.salt) == (held.candidate, held.salt)
+    return same and wanted.weight <= held.weight
 
 
 def _plan(journal: NodeJournal, endpoints: dict[Key, str]) -> RoutePlan:

@@ -1,0 +1,65 @@
+"""Gathering what the judge looks at: the router's log, both servers' records, the node's view."""
+
+from mlops_pipeline.delivery.access_log import AccessLog, Position, access_log_path
+from mlops_pipeline.delivery.evidence import (
+    LiveEvidence,
+    ShadowEvidence,
+    live_evidence,
+    shadow_evidence,
+)
+from mlops_pipeline.delivery.judge import StageEvidence
+from mlops_pipeline.delivery.plan import Phase, RolloutPlan, Stop
+from mlops_pipeline.delivery.router import cluster_name
+from mlops_pipeline.delivery.view import NodeView
+from mlops_pipeline.delivery.world import World, salt_of
+from mlops_pipeline.ledger import reviews
+from mlops_pipeline.ledger.rollouts import RolloutRow
+from mlops_pipeline.ledger.store import reading
+from mlops_pipeline.serving.request_log import Arm, read_records
+
+
+def gather(
+    world: World, row: RolloutRow, plan: RolloutPlan, stop: Stop, view: NodeView
+) -> StageEvidence:
+    """Everything known about the rollout at this stop."""
+    salt = salt_of(row)
+    host = view.host(row.model, row.candidate)
+    shadowing = stop.phase in (Phase.SHADOW, Phase.APPROVE_TRAFFIC)
+    with reading(world.engine) as tx:
+        approved = reviews.is_approved(tx, row.model, approval_subject(row), stop.phase)
+    return StageEvidence(
+        stop=stop,
+        since=row.changed,
+        candidate_ready=host is not None and host.ready,
+        live=_live(world, row, plan),
+        shadow=_shadow(world, row, plan) if shadowing else None,
+        retreat=view.retreat_of(row.model, row.candidate, salt),
+        approved=approved,
+    )
+
+
+def approval_subject(row: RolloutRow) -> str:
+    """What an approval is bound to: this rollout under this plan."""
+    return f"{row.plan_digest[:32]}/{row.id}"
+
+
+def _live(world: World, row: RolloutRow, plan: RolloutPlan) -> LiveEvidence:
+    begin = Position(row.evidence_from["inode"], row.evidence_from["offset"])
+    log = AccessLog(access_log_path(world.settings.home), begin)
+    return live_evidence(
+        log.read(),
+        salt=salt_of(row),
+        candidate=cluster_name(row.model, row.candidate),
+        stable=cluster_name(row.model, row.stable),
+        guards=plan.guards,
+    )
+
+
+def _shadow(world: World, row: RolloutRow, plan: RolloutPlan) -> ShadowEvidence:
+    folder = world.settings.request_log / row.model
+    since = float(row.evidence_from["since"])
+    return shadow_evidence(
+        read_records(folder / row.stable, since, arm=Arm.LIVE),
+        read_records(folder / row.candidate, since, arm=Arm.SHADOW),
+        guards=plan.guards,
+    )

@@ -1,0 +1,252 @@
+"""The judge: evidence in, one of advance, hold or roll back out. It acts on nothing.
+
+Missing evidence holds. A deadline that passes holds. Only evidence that every guard is within its
+budget lets the last step end; only evidence that one is not rolls back.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mlops_pipeline.delivery import sequential
+from mlops_pipeline.delivery.evidence import LiveEvidence, LiveStage, ShadowEvidence
+from mlops_pipeline.delivery.journal import Retreat
+from mlops_pipeline.delivery.plan import GuardPlan, Phase, RolloutPlan, Stop
+
+SPLIT_ALPHA = 0.001  # at which the observed split is not the configured one
+
+
+class Action(StrEnum):
+    """What to do now."""
+
+    ADVANCE = "advance"
+    HOLD = "hold"
+    ROLL_BACK = "roll_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One test: what was observed, against which limit, on how many units, how strong."""
+
+    guard: str
+    test: str  # budget, relative, shadow, score_shift, split, within
+    value: float | None  # observed share, or mean; None without any outcome
+    limit: float
+    n: int
+    bad: int
+    e_value: float
+    e_limit: float
+
+    @property
+    def proven(self) -> bool:
+        """Whether the evidence reached its limit."""
+        return self.e_value >= self.e_limit
+
+    def __str__(self) -> str:
+        """Both sides of the comparison."""
+        value = "none" if self.value is None else f"{self.value:.4g}"
+        sign = ">=" if self.proven else "<"
+        return (
+            f"{self.guard} ({self.test}): {value} against {self.limit:.4g} on {self.n}, "
+            f"e-value {self.e_value:.3g} {sign} {self.e_limit:.3g}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StageEvidence:
+    """Everything the judge may look at."""
+
+    stop: Stop
+    since: datetime  # when this stop began
+    candidate_ready: bool
+    live: LiveEvidence | None = None
+    shadow: ShadowEvidence | None = None
+    retreat: Retreat | None = None
+    approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What to do, because of which guard, and every number behind it."""
+
+    action: Action
+    guard: str | None
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    overdue: bool = False
+
+
+def judge(plan: RolloutPlan, evidence: StageEvidence, *, now: datetime) -> Judgement:
+    """The judgement on this stop at `now`."""
+    against = _against(plan, evidence)
+    if evidence.retreat is not None:
+        retreat = evidence.retreat
+        reason = f"the node retreated ({retreat.by}): {retreat.cause}"
+        return Judgement(Action.ROLL_BACK, "reflex", (reason,), against)
+    for finding in against:
+        if finding.proven and finding.test != "split":
+            return Judgement(Action.ROLL_BACK, finding.guard, (str(finding),), against)
+    within = _within(plan, evidence.live)
+    findings = (*against, *within)
+    missing = _missing(plan, evidence, findings, now)
+    if not missing:
+        return Judgement(Action.ADVANCE, None, ("every guard is within its budget",), findings)
+    overdue = now >= evidence.since + plan.deadline
+    if overdue:
+        hours = plan.deadline.total_seconds() / 3600
+        missing = (*missing, f"the deadline of {hours:.3g} h for this stop has passed")
+    return Judgement(Action.HOLD, None, missing, findings, overdue)
+
+
+def _against(plan: RolloutPlan, evidence: StageEvidence) -> tuple[Finding, ...]:
+    """Tests that speak against the candidate, or against the split itself."""
+    limit = plan.hypotheses / plan.alpha
+    found = []
+    for guard in plan.guards:
+        if evidence.live is not None:
+            found += _live_findings(guard, evidence.live, limit)
+        if evidence.shadow is not None and guard.budget is not None:
+            n, bad = evidence.shadow.n, evidence.shadow.bad.get(guard.name, 0)
+            log_e = float(sequential.log_e_above(bad, n, guard.budget))
+            found.append(_finding(guard.name, "shadow", n, bad, guard.budget, log_e, limit))
+    if evidence.shadow is not None:
+        found.append(_score_shift(evidence.shadow, plan.max_score_shift, limit))
+    if evidence.live is not None:
+        found += [_split(stage) for stage in evidence.live.stages if 0 < stage.share < 1]
+    return tuple(found)
+
+
+def _live_findings(guard: GuardPlan, live: LiveEvidence, limit: float) -> list[Finding]:
+    found = []
+    n, bad = live.candidate.n, live.candidate.bad.get(guard.name, 0)
+    if guard.budget is not None:
+        blocks = [(block.n, block.bad.get(guard.name, 0)) for block in live.blocks]
+        log_e = sequential.log_e_above_lately(blocks, guard.budget)
+        found.append(_finding(guard.name, "budget", n, bad, guard.budget, log_e, limit))
+    stages = [_stage(stage, guard.name) for stage in live.stages]
+    log_e = float(sequential.log_e_worse(stages, guard.tolerance))
+    mine = sum(stage.candidate.bad.get(guard.name, 0) for stage in live.stages)
+    theirs = sum(stage.stable.bad.get(guard.name, 0) for stage in live.stages)
+    ratio = Finding(
+        guard.name,
+        "relative",
+        mine / (mine + theirs) if mine + theirs else None,
+        _fair_share(live.stages, guard),
+        mine + theirs,
+        mine,
+        _exp(log_e),
+        limit,
+    )
+    return [*found, ratio]
+
+
+def _within(plan: RolloutPlan, live: LiveEvidence | None) -> tuple[Finding, ...]:
+    """Tests that speak for the candidate; all of them must be met (intersection-union), so that
+    alpha is not divided here."""
+    if live is None:
+        return ()
+    n = live.candidate.n
+    found = []
+    for guard in plan.guards:
+        if guard.budget is not None:
+            bad = live.candidate.bad.get(guard.name, 0)
+            log_e = float(sequential.log_e_below(bad, n, guard.budget))
+            found.append(
+                _finding(guard.name, "within", n, bad, guard.budget, log_e, 1 / plan.alpha)
+            )
+    return tuple(found)
+
+
+def _missing(
+    plan: RolloutPlan, evidence: StageEvidence, findings: tuple[Finding, ...], now: datetime
+) -> tuple[str, ...]:
+    """Why this stop cannot end yet."""
+    stop = evidence.stop
+    why = []
+    if not evidence.candidate_ready:
+        why.append("the candidate's server is not ready")
+    if stop.phase is Phase.SHADOW:
+        why += _missing_in_shadow(plan, evidence.shadow)
+    if stop.phase is Phase.STEP:
+        why += _missing_in_step(plan, stop, evidence.live)
+    if stop.phase is Phase.BAKE and now < evidence.since + plan.bake:
+        why.append(f"the bake lasts until {(evidence.since + plan.bake).isoformat()}")
+    if stop.phase in (Phase.APPROVE_TRAFFIC, Phase.APPROVE_PROMOTION) and not evidence.approved:
+        why.append(f"nobody approved yet: {stop.phase}")
+    for finding in findings:
+        if finding.test == "split" and finding.proven:
+            why.append(f"the router does not split as configured: {finding}")
+        if finding.test in ("budget", "shadow") and (finding.value or 0) > finding.limit:
+            why.append(f"observed above budget, not yet proven: {finding}")
+        if finding.test == "within" and _ends_in_promotion(stop) and not finding.proven:
+            why.append(f"not yet proven to be within budget: {finding}")
+    return tuple(why)
+
+
+def _missing_in_shadow(plan: RolloutPlan, shadow: ShadowEvidence | None) -> list[str]:
+    n = 0 if shadow is None else shadow.n
+    if shadow is None or n < plan.shadow_requests:
+        return [f"compared requests ({n}) < shadow_requests ({plan.shadow_requests})"]
+    mean = math.fsum(shadow.shifts) / len(shadow.shifts) if shadow.shifts else math.inf
+    if mean > plan.max_score_shift:
+        return [f"mean score shift ({mean:.3g}) > max_score_shift ({plan.max_score_shift})"]
+    return []
+
+
+def _missing_in_step(plan: RolloutPlan, stop: Stop, live: LiveEvidence | None) -> list[str]:
+    n = 0 if live is None else live.units_at.get(stop.weight, 0)
+    if n >= plan.requests_per_step:
+        return []
+    return [f"units served by the candidate ({n}) < requests_per_step ({plan.requests_per_step})"]
+
+
+def _ends_in_promotion(stop: Stop) -> bool:
+    return stop.last_step or stop.phase in (Phase.BAKE, Phase.APPROVE_PROMOTION)
+
+
+def _score_shift(shadow: ShadowEvidence, limit: float, e_limit: float) -> Finding:
+    n = len(shadow.shifts)
+    log_e = float(sequential.log_e_mean_above(shadow.shifts, limit)) if n else 0.0
+    mean = math.fsum(shadow.shifts) / n if n else None
+    above = sum(shift > limit for shift in shadow.shifts)
+    return Finding("score", "score_shift", mean, limit, n, above, _exp(log_e), e_limit)
+
+
+def _split(stage: LiveStage) -> Finding:
+    """Sample ratio: both directions, so each has half of the evidence's weight."""
+    n = stage.candidate.n + stage.stable.n
+    mine = stage.candidate.n
+    more = float(sequential.log_e_above(mine, n, stage.share))
+    less = float(sequential.log_e_below(mine, n, stage.share))
+    e_value = (_exp(more) + _exp(less)) / 2
+    value = mine / n if n else None
+    return Finding("split", "split", value, stage.share, n, mine, e_value, 1 / SPLIT_ALPHA)
+
+
+def _stage(stage: LiveStage, guard: str) -> sequential.Stage:
+    return sequential.Stage(
+        stage.share, stage.candidate.bad.get(guard, 0), stage.stable.bad.get(guard, 0)
+    )
+
+
+def _fair_share(stages: tuple[LiveStage, ...], guard: GuardPlan) -> float:
+    """The share of failures that is the candidate's at the largest tolerated rate, as they fell."""
+    total = weighted = 0.0
+    for stage in stages:
+        if 0 < stage.share < 1:
+            n = stage.candidate.bad.get(guard.name, 0) + stage.stable.bad.get(guard.name, 0)
+            odds = guard.tolerance * stage.share / (1 - stage.share)
+            total += n
+            weighted += n * odds / (1 + odds)
+    return weighted / total if total else 0.0
+
+
+def _finding(
+    guard: str, test: str, n: int, bad: int, budget: float, log_e: float, limit: float
+) -> Finding:
+    return Finding(guard, test, bad / n if n else None, budget, n, bad, _exp(log_e), limit)
+
+
+def _exp(log_e: float) -> float:
+    return math.exp(min(log_e, 700.0))

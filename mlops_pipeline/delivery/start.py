@@ -1,0 +1,105 @@
+"""Beginnings: a rollout against the champion, or a first version that has nothing to meet."""
+
+from datetime import datetime
+
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.delivery.plan import plan_digest, plan_json, plan_rollout
+from mlops_pipeline.delivery.settle import settle
+from mlops_pipeline.delivery.world import World, await_host
+from mlops_pipeline.errors import DeliveryError
+from mlops_pipeline.ledger import champion, rollouts, versions
+from mlops_pipeline.ledger.audit import PIPELINE
+from mlops_pipeline.ledger.champion import Champion
+from mlops_pipeline.ledger.rollouts import RolloutRow
+from mlops_pipeline.ledger.store import reading, transaction
+
+HOST_SECONDS = 60.0
+
+
+def deploy_first(
+    world: World,
+    contract: ModelContract,
+    *,
+    version: str,
+    reason: str,
+    now: datetime,
+    actor: str = PIPELINE,
+) -> Champion:
+    """The version is champion, recorded as "first version, no baseline", and serves everybody.
+
+    Repeating it finishes what a crash left undone.
+
+    Raises:
+        DeliveryError: its server does not get ready, or another version is champion already.
+        LedgerError: the version is unknown or in quarantine.
+    """
+    model = contract.name
+    with reading(world.engine) as tx:
+        leading = champion.read(tx, model)
+        row = versions.get(tx, model, version)
+    if leading is not None and leading.version != version:
+        raise DeliveryError(
+            f"{model} has champion {leading.version}: version {version} cannot be the first; "
+            "roll it out"
+        )
+    await_host(world, row, timeout=HOST_SECONDS)
+    if leading is None:
+        with transaction(world.engine) as tx:
+            leading = champion.move(
+                tx,
+                model,
+                to=version,
+                seen_epoch=0,
+                reason=reason,
+                now=now,
+                actor=actor,
+                first=True,
+            )
+    settle(world, model, now=now)
+    return leading
+
+
+def start_rollout(
+    world: World,
+    contract: ModelContract,
+    *,
+    candidate: str,
+    reason: str,
+    now: datetime,
+    stable: str | None = None,
+    actor: str = PIPELINE,
+) -> RolloutRow:
+    """A rollout of `candidate` against the champion is planned; no traffic moves yet.
+
+    Args:
+        stable: the champion, where the caller wants to be sure that nobody moved it.
+
+    Raises:
+        DeliveryError: there is no champion (use `deploy_first`), or `stable` is not it.
+        LedgerError: another rollout is under way, a version is unknown, or in quarantine.
+    """
+    model = contract.name
+    plan = plan_rollout(contract)
+    with transaction(world.engine) as tx:
+        leading = champion.read(tx, model)
+        if leading is None:
+            raise DeliveryError(f"{model} has no champion to compare with: deploy the first one")
+        if stable not in (None, leading.version):
+            raise DeliveryError(
+                f"{model}: stable {stable} is not the champion, which is {leading.version}; "
+                "start again against that"
+            )
+        if candidate == leading.version:
+            raise DeliveryError(f"{model}: version {candidate} is champion already")
+        return rollouts.start(
+            tx,
+            model,
+            candidate=candidate,
+            stable=leading.version,
+            plan=plan_json(plan),
+            plan_digest=plan_digest(plan),
+            reason=reason,
+            now=now,
+            deadline=now + plan.deadline,
+            actor=actor,
+        )

@@ -1,0 +1,143 @@
+"""What a rollout touches: the ledger, the serving node, bundles, logs, and users' own way in."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+from sqlalchemy import Connection, Engine
+
+from mlops_pipeline.data.objects import ObjectStore
+from mlops_pipeline.delivery.client import NodeClient
+from mlops_pipeline.delivery.hosts import HostSpec, HostView
+from mlops_pipeline.errors import DeliveryError
+from mlops_pipeline.ledger import incidents
+from mlops_pipeline.ledger.incidents import IncidentSeverity
+from mlops_pipeline.ledger.rollouts import RolloutRow
+from mlops_pipeline.ledger.versions import VersionRow
+from mlops_pipeline.settings import Settings
+
+PROBE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """What a user's request showed: which cluster answered, under which routes."""
+
+    status: int
+    served_by: str
+    route_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What somebody must be told."""
+
+    model: str
+    cause: str  # equal causes are one incident
+    summary: str
+    detail: Mapping[str, object]
+
+
+class Notify(Protocol):
+    """Tells of a rollback; called inside the transaction that records it."""
+
+    def __call__(self, tx: Connection, notice: Notice, *, now: datetime) -> None:
+        """The notice will be delivered if the transaction is committed."""
+        ...
+
+
+Probe = Callable[[str, str], ProbeAnswer]  # (model, unit): one harmless request of that unit
+BundleFolder = Callable[[VersionRow], Path]  # the unpacked, verified bundle of a version
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a step of a rollout reads and moves."""
+
+    engine: Engine
+    node: NodeClient
+    settings: Settings
+    bundle_folder: BundleFolder
+    probe: Probe
+    notify: Notify
+    fault: Callable[[VersionRow], str | None] = lambda version: None  # drills only
+    clock: Callable[[], float] = time.monotonic
+
+
+def open_world(
+    settings: Settings, engine: Engine, *, fault: Callable[[VersionRow], str | None] | None = None
+) -> World:
+    """The world of this installation; `fault` names the drill that a version is served with."""
+    objects = ObjectStore(settings.objects)
+    return World(
+        engine=engine,
+        node=NodeClient(settings.node_socket),
+        settings=settings,
+        bundle_folder=lambda v: objects.check_out(v.bundle, settings.bundles / v.bundle),
+        probe=http_probe(settings.port),
+        notify=raise_incident,
+        fault=fault or (lambda version: None),
+    )
+
+
+def http_probe(port: int) -> Probe:
+    """Asks the router for a model's health, as a user of that unit would."""
+
+    def probe(model: str, unit: str) -> ProbeAnswer:
+        url = f"http://127.0.0.1:{port}/{model}/healthz"
+        try:
+            answer = httpx.get(url, headers={"x-unit": unit}, timeout=PROBE_SECONDS)
+        except httpx.HTTPError as error:
+            raise DeliveryError(f"{url} does not answer: {error!r}; is the router up?") from error
+        served_by = answer.headers.get("x-served-by", "")
+        return ProbeAnswer(answer.status_code, served_by, answer.headers.get("x-route-version", ""))
+
+    return probe
+
+
+def raise_incident(tx: Connection, notice: Notice, *, now: datetime) -> None:
+    """The ledger has an open incident, and its alert waits in the outbox."""
+    incidents.raise_incident(
+        tx,
+        notice.model,
+        cause=notice.cause,
+        severity=IncidentSeverity.CRITICAL,
+        summary=notice.summary,
+        detail=notice.detail,
+        now=now,
+    )
+
+
+def salt_of(row: RolloutRow) -> str:
+    """What the rollout's assignment is salted with, and how the router's log names it."""
+    return f"rollout-{row.id}"
+
+
+def ensure_host(world: World, version: VersionRow) -> HostView:
+    """The node runs a server of that version; it may still be loading."""
+    folder = world.bundle_folder(version)
+    spec = HostSpec(version.model, version.version, str(folder), world.fault(version))
+    return world.node.ensure_host(spec)
+
+
+def await_host(world: World, version: VersionRow, *, timeout: float) -> HostView:
+    """The version's server has made its first prediction.
+
+    Raises:
+        DeliveryError: it did not within `timeout` seconds.
+    """
+    view = ensure_host(world, version)
+    give_up = world.clock() + timeout
+    while not view.ready:
+        if world.clock() > give_up:
+            raise DeliveryError(
+                f"{version.model} version {version.version} was not ready within {timeout} s; "
+                f"see {world.settings.home / 'node' / 'logs'}"
+            )
+        time.sleep(0.05)
+        view = world.node.state().host(version.model, version.version) or view
+    return view
