@@ -1,5 +1,6 @@
 """The shapes of Dagster's answers; an answer of another shape is an error, not a guess."""
 
+import msgspec
 from msgspec import Struct, field
 
 
@@ -93,11 +94,25 @@ class AssetKey(Wire, frozen=True):
     path: tuple[str, ...]
 
 
+class Table(Wire, frozen=True):
+    """A table, each record as the text of a JSON object."""
+
+    records: tuple[str, ...]
+
+
 class MetadataEntry(Wire, frozen=True):
-    """A labelled piece of metadata; only texts carry a value here."""
+    """A labelled piece of metadata; only texts and tables carry a value here."""
 
     label: str
     text: str | None = None
+    table: Table | None = None
+
+    def words(self) -> str:
+        """The text, or the table's records; their cells are named, for Dagster sorts them."""
+        if self.table is None:
+            return self.text or ""
+        records = (msgspec.json.decode(r, type=dict[str, object]) for r in self.table.records)
+        return "; ".join(", ".join(f"{k}: {v}" for k, v in cells.items()) for cells in records)
 
 
 class Evaluation(Wire, frozen=True):

@@ -104,6 +104,7 @@ query Events($id: ID!, $cursor: String) {
             ... on TextMetadataEntry { text }
             ... on MarkdownMetadataEntry { text: mdStr }
             ... on JsonMetadataEntry { text: jsonString }
+            ... on TableMetadataEntry { table { records } }
           }
         }
         ... on AssetCheckEvaluationEvent {

@@ -1,8 +1,8 @@
 """What happened in a run, told from its events, and what that means for the one who waits.
 
 The gate's word is the text `verdict` in the metadata of the run's newest materialisation of the
-asset `[model, "evaluation"]`; the model is what stands before `__` in the job's name. A job that
-has no such asset is judged by its status alone.
+asset `[model, "evaluation"]`; `reasons` beside it is a text or a table. The model is what stands
+before `__` in the job's name. A job that has no such asset is judged by its status alone.
 """
 
 from collections.abc import Iterable
@@ -107,7 +107,7 @@ def tell(job: str, events: Iterable[Event]) -> Story:
             check = _check(event.evaluation)
             checks[check.asset, check.name] = check
         if event.asset_key and event.asset_key.path == evaluation:
-            said = {entry.label: entry.text or "" for entry in event.metadata_entries}
+            said = {entry.label: entry.words() for entry in event.metadata_entries}
             story = replace(story, verdict=said.get("verdict"), reasons=said.get("reasons", ""))
         if event.kind in ("RunFailureEvent", "RunCanceledEvent"):
             story = replace(story, end=event.message)

@@ -38,7 +38,10 @@ def test_each_kind_of_run_has_its_exit_code(url: str) -> None:
     # All are launched first, so that their processes start side by side.
     expected = {
         launched(url, "m__train", "--config", verdict("promote")): (0, "the gate says promote"),
-        launched(url, "m__train", "--config", verdict("reject")): (1, "as configured"),
+        launched(url, "m__train", "--config", verdict("reject")): (
+            1,
+            "the gate says reject: finding: as configured",
+        ),
         launched(url, "m__load"): (1, "a blocking check failed: m/rows: nulls"),
         launched(url, "m__train", "--config", verdict("hold")): (2, "the gate says hold"),
         launched(url, "m__train", "--config", verdict("error")): (3, "the gate says error"),

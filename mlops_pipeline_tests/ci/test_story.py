@@ -93,6 +93,19 @@ def test_the_newest_evaluation_counts_and_only_the_models_own() -> None:
     assert story_of(first, second, other).verdict == "reject"
 
 
+def test_reasons_may_be_a_table() -> None:
+    told = evaluated("reject")
+    records = [
+        '{"promise": "roc_auc", "finding": "0.5 < 0.6"}',
+        '{"promise": "brier", "finding": 1}',
+    ]
+    told["metadataEntries"].append({"label": "reasons", "table": {"records": records}})
+
+    assert (
+        story_of(told).reasons == "promise: roc_auc, finding: 0.5 < 0.6; promise: brier, finding: 1"
+    )
+
+
 def test_an_evaluation_without_a_verdict_takes_the_earlier_one_back() -> None:
     silent = {**evaluated("promote"), "metadataEntries": []}
 
