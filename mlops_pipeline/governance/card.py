@@ -109,8 +109,12 @@ def _front_matter(records: CardRecords) -> str:
 
 def _worst(report: EvaluationReport) -> list[SliceResult]:
     """Slices where the gain over the champion is least; none without a champion."""
-    compared = [s for s in report.slices if s.gain is not None and s.gain.value is not None]
-    return sorted(compared, key=lambda s: (s.gain.value if s.gain else 0.0) or 0.0)[:WORST]
+    compared = [
+        (part.gain.value, part)
+        for part in report.slices
+        if part.status is SliceStatus.EVALUATED and part.gain and part.gain.value is not None
+    ]
+    return [part for _, part in sorted(compared, key=lambda pair: pair[0])[:WORST]]
 
 
 def _kind(contract: ModelContract, feature: Feature) -> str:

@@ -63,19 +63,10 @@ def move(
             "read it again and decide again"
         )
     _may_lead(tx, model, to, before, first=first)
-    if before is None:
-        tx.execute(
-            insert(champions).values(model=model, version=to, epoch=1, reason=reason, moved=now)
-        )
+    after = Champion(model, to, before.version if before else None, epoch + 1)
+    _store(tx, after, reason=reason, now=now)
+    if first:
         versions.mark_first(tx, model, to)
-    else:
-        moved = tx.execute(
-            update(champions)
-            .where(champions.c.model == model, champions.c.epoch == seen_epoch)
-            .values(version=to, previous=before.version, epoch=epoch + 1, reason=reason, moved=now)
-        )
-        if moved.rowcount != 1:
-            raise LostRace(f"{model}: the champion moved beyond epoch {seen_epoch}; read it again")
     _tell_versions(tx, model, to, before, reason=reason, now=now, actor=actor)
     audit.append(
         tx,
@@ -84,14 +75,35 @@ def move(
         action="champion.moved",
         subject=f"{model}/champion",
         detail={
-            "from": before.version if before else None,
+            "from": after.previous,
             "to": to,
-            "epoch": epoch + 1,
+            "epoch": after.epoch,
             "reason": reason,
             "baseline": FIRST if first else "compared",
         },
     )
-    return Champion(model, to, before.version if before else None, epoch + 1)
+    return after
+
+
+def _store(tx: Connection, after: Champion, *, reason: str, now: datetime) -> None:
+    values = {
+        "version": after.version,
+        "previous": after.previous,
+        "epoch": after.epoch,
+        "reason": reason,
+        "moved": now,
+    }
+    if after.epoch == 1:
+        tx.execute(insert(champions).values(model=after.model, **values))
+        return
+    seen = after.epoch - 1
+    moved = tx.execute(
+        update(champions)
+        .where(champions.c.model == after.model, champions.c.epoch == seen)
+        .values(**values)
+    )
+    if moved.rowcount != 1:
+        raise LostRace(f"{after.model}: the champion moved beyond epoch {seen}; read it again")
 
 
 def _may_lead(tx: Connection, model: str, to: str, before: Champion | None, *, first: bool) -> None:

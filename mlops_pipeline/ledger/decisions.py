@@ -44,12 +44,9 @@ def record(
     Raises:
         LostRace: the rollout is at another generation, and nothing was decided at this one.
     """
-    query = select(decisions).where(
-        decisions.c.rollout_id == rollout_id, decisions.c.generation == generation
-    )
-    known = tx.execute(query).one_or_none()
+    known = find(tx, rollout_id, generation)
     if known is not None:
-        return as_record(known, DecisionRow)
+        return known
     rollout = rollouts.get(tx, rollout_id)
     if rollout.generation != generation:
         raise LostRace(
@@ -57,30 +54,26 @@ def record(
             f"at {generation}; read it again and decide again"
         )
     facts = msgspec.to_builtins(dict(evidence))
-    tx.execute(
-        insert(decisions).values(
-            rollout_id=rollout_id,
-            generation=generation,
-            action=action,
-            verdict=verdict,
-            evidence=facts,
-            decided=now,
-        )
-    )
+    said = {"generation": generation, "action": action, "verdict": verdict, "evidence": facts}
+    tx.execute(insert(decisions).values(rollout_id=rollout_id, decided=now, **said))
     audit.append(
         tx,
         now=now,
         actor=actor,
         action="rollout.decided",
         subject=rollouts.subject_of(rollout.model, rollout_id),
-        detail={
-            "generation": generation,
-            "action": action,
-            "verdict": verdict,
-            "evidence": facts,
-        },
+        detail=said,
     )
     return DecisionRow(rollout_id, generation, action, verdict, facts, now)
+
+
+def find(tx: Connection, rollout_id: int, generation: int) -> DecisionRow | None:
+    """The decision at that generation, or None where there is none."""
+    query = select(decisions).where(
+        decisions.c.rollout_id == rollout_id, decisions.c.generation == generation
+    )
+    row = tx.execute(query).one_or_none()
+    return None if row is None else as_record(row, DecisionRow)
 
 
 def of_rollout(tx: Connection, rollout_id: int) -> tuple[DecisionRow, ...]:

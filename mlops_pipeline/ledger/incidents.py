@@ -64,12 +64,7 @@ def raise_incident(
     """
     known = _open_one(tx, model, cause)
     if known is not None:
-        tx.execute(
-            update(incidents)
-            .where(incidents.c.id == known.id)
-            .values(times=known.times + 1, last_seen=now)
-        )
-        return get(tx, known.id)
+        return _seen_again(tx, known, now)
     number: int = tx.execute(
         insert(incidents)
         .values(
@@ -86,14 +81,9 @@ def raise_incident(
         .returning(incidents.c.id)
     ).scalar_one()
     outbox.post(tx, incident_id=number, event=outbox.OutboxEvent.RAISED, now=now)
-    audit.append(
-        tx,
-        now=now,
-        actor=actor,
-        action="incident.raised",
-        subject=f"{model}/incident/{number}",
-        detail={"cause": cause, "severity": severity, "summary": summary},
-    )
+    subject = f"{model}/incident/{number}"
+    told = {"cause": cause, "severity": severity, "summary": summary}
+    audit.append(tx, now=now, actor=actor, action="incident.raised", subject=subject, detail=told)
     return get(tx, number)
 
 
@@ -169,6 +159,15 @@ def _open_one(tx: Connection, model: str, cause: str) -> Incident | None:
     )
     row = tx.execute(query).one_or_none()
     return None if row is None else as_record(row, Incident)
+
+
+def _seen_again(tx: Connection, known: Incident, now: datetime) -> Incident:
+    tx.execute(
+        update(incidents)
+        .where(incidents.c.id == known.id)
+        .values(times=known.times + 1, last_seen=now)
+    )
+    return get(tx, known.id)
 
 
 def _unresolved(tx: Connection, incident_id: int) -> None:

@@ -5,7 +5,7 @@ every transition, so that a step that was decided on old facts cannot act.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -97,16 +97,7 @@ def start(
         LedgerError: another rollout of the model is under way, a version is unknown, or the
             candidate is in quarantine.
     """
-    busy = active(tx, model)
-    if busy is not None:
-        raise LedgerError(
-            f"{model}: rollout {busy.id} of version {busy.candidate} is {busy.state}; "
-            "wait for it or roll it back"
-        )
-    lineage = versions.get(tx, model, candidate).lineage
-    versions.get(tx, model, stable)
-    if quarantine.is_quarantined(tx, model, lineage):
-        raise LedgerError(f"{model} version {candidate} is in quarantine: train a new one")
+    _may_start(tx, model, candidate, stable)
     number: int = tx.execute(
         insert(rollouts)
         .values(
@@ -126,15 +117,10 @@ def start(
         )
         .returning(rollouts.c.id)
     ).scalar_one()
-    audit.append(
-        tx,
-        now=now,
-        actor=actor,
-        action="rollout.started",
-        subject=subject_of(model, number),
-        detail={"candidate": candidate, "stable": stable, "plan": plan_digest, "reason": reason},
-    )
-    return get(tx, number)
+    row = get(tx, number)
+    detail = {"candidate": candidate, "stable": stable, "plan": plan_digest, "reason": reason}
+    _note(tx, row, "started", detail, actor=actor)
+    return row
 
 
 def active(tx: Connection, model: str) -> RolloutRow | None:
@@ -192,43 +178,72 @@ def transition(
             f"{seen_generation}; read it again and decide again"
         )
     _may_go(before, state)
-    values: dict[str, object] = {
-        "state": state,
-        "generation": seen_generation + 1,
-        "reason": reason,
-        "changed": now,
-        "step": before.step if step is None else step,
-        "deadline": deadline or before.deadline,
-    }
-    if evidence_from is not None:
-        values["evidence_from"] = msgspec.to_builtins(dict(evidence_from))
-    moved = tx.execute(
-        update(rollouts)
-        .where(rollouts.c.id == rollout_id, rollouts.c.generation == seen_generation)
-        .values(**values)
+    after = replace(
+        before,
+        state=state,
+        generation=seen_generation + 1,
+        reason=reason,
+        changed=now,
+        step=before.step if step is None else step,
+        deadline=deadline or before.deadline,
+        evidence_from=before.evidence_from
+        if evidence_from is None
+        else msgspec.to_builtins(dict(evidence_from)),
     )
-    if moved.rowcount != 1:
-        raise LostRace(f"rollout {rollout_id} moved beyond generation {seen_generation}")
-    audit.append(
-        tx,
-        now=now,
-        actor=actor,
-        action=f"rollout.{state}",
-        subject=subject_of(before.model, rollout_id),
-        detail={
-            "from": before.state,
-            "to": state,
-            "step": values["step"],
-            "generation": seen_generation + 1,
-            "reason": reason,
-        },
-    )
-    return get(tx, rollout_id)
+    _store(tx, after)
+    detail = {"from": before.state, "to": state, "step": after.step, "reason": reason}
+    _note(tx, after, state, {**detail, "generation": after.generation}, actor=actor)
+    return after
 
 
 def subject_of(model: str, rollout_id: int) -> str:
     """How the audit chain names a rollout."""
     return f"{model}/rollout/{rollout_id}"
+
+
+def _store(tx: Connection, after: RolloutRow) -> None:
+    seen = after.generation - 1
+    moved = tx.execute(
+        update(rollouts)
+        .where(rollouts.c.id == after.id, rollouts.c.generation == seen)
+        .values(
+            state=after.state,
+            generation=after.generation,
+            reason=after.reason,
+            changed=after.changed,
+            step=after.step,
+            deadline=after.deadline,
+            evidence_from=after.evidence_from,
+        )
+    )
+    if moved.rowcount != 1:
+        raise LostRace(f"rollout {after.id} moved beyond generation {seen}; read it again")
+
+
+def _note(
+    tx: Connection, row: RolloutRow, event: str, detail: Mapping[str, object], *, actor: str
+) -> None:
+    audit.append(
+        tx,
+        now=row.changed,
+        actor=actor,
+        action=f"rollout.{event}",
+        subject=subject_of(row.model, row.id),
+        detail=detail,
+    )
+
+
+def _may_start(tx: Connection, model: str, candidate: str, stable: str) -> None:
+    busy = active(tx, model)
+    if busy is not None:
+        raise LedgerError(
+            f"{model}: rollout {busy.id} of version {busy.candidate} is {busy.state}; "
+            "wait for it or roll it back"
+        )
+    lineage = versions.get(tx, model, candidate).lineage
+    versions.get(tx, model, stable)
+    if quarantine.is_quarantined(tx, model, lineage):
+        raise LedgerError(f"{model} version {candidate} is in quarantine: train a new one")
 
 
 def _may_go(before: RolloutRow, state: RolloutState) -> None:

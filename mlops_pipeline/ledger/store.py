@@ -90,7 +90,7 @@ def _open_sqlite(url: URL, patience_seconds: float) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     with path.with_name(f"{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two switches to WAL at once: "database is locked"
         with _in_our_words(engine):
             with engine.connect() as connection:
                 raw = connection.connection.cursor()

@@ -60,13 +60,10 @@ def record(
         )
         .returning(verdicts.c.id)
     ).scalar_one()
+    subject = f"{model}/candidate/{candidate_digest}"
+    detail = {"id": number, "verdict": verdict, "report": report_digest, "run": run_id}
     audit.append(
-        tx,
-        now=now,
-        actor=actor,
-        action="verdict.recorded",
-        subject=f"{model}/candidate/{candidate_digest}",
-        detail={"id": number, "verdict": verdict, "report": report_digest, "run": run_id},
+        tx, now=now, actor=actor, action="verdict.recorded", subject=subject, detail=detail
     )
     return number
 

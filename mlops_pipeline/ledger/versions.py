@@ -62,25 +62,16 @@ def add(
                 "a version never changes; register a new one"
             )
         return known
-    tx.execute(
-        insert(versions).values(
-            model=model,
-            version=version,
-            bundle=bundle,
-            lineage=lineage,
-            verdict_id=verdict_id,
-            status=status,
-            first=False,
-            created=now,
-        )
-    )
+    made = {"bundle": bundle, "lineage": lineage, "verdict_id": verdict_id, "status": status}
+    row = {"model": model, "version": version, "first": False, "created": now, **made}
+    tx.execute(insert(versions).values(row))
     audit.append(
         tx,
         now=now,
         actor=actor,
         action="version.added",
         subject=subject_of(model, version),
-        detail={"bundle": bundle, "lineage": lineage, "verdict": verdict_id, "status": status},
+        detail=made,
     )
     return get(tx, model, version)
 

@@ -1,7 +1,7 @@
 """Opening, migrating and sharing a ledger."""
 
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -50,6 +50,17 @@ def test_processes_that_open_a_fresh_ledger_at_once_all_succeed(url: str) -> Non
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         numbers = list(pool.map(_open_and_write, [url] * 4))
     assert sorted(numbers) == [1, 2, 3, 4]
+
+
+def test_threads_that_open_a_fresh_ledger_at_once_all_succeed(url: str) -> None:
+    together = threading.Barrier(6)
+
+    def open_together(_: int) -> None:
+        together.wait()
+        open_ledger(url).dispose()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(open_together, range(6)))
 
 
 def test_opening_says_nothing(url: str, capfd: pytest.CaptureFixture[str]) -> None:

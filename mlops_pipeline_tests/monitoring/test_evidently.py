@@ -1,5 +1,8 @@
 """Evidently measures what it is told to, and nothing by guessing."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +58,18 @@ def test_the_page_works_without_a_network() -> None:
 def test_a_constant_column_is_measured() -> None:
     before = pd.DataFrame({"weight": np.full(600, 1.0)})
     assert measure(before, before, [WEIGHT]).values == {"weight": 0.0}
+
+
+@pytest.mark.slow
+def test_monitors_load_without_the_engines_that_they_use() -> None:
+    heavy = "{'evidently', 'apprise', 'dagster', 'mlflow', 'torch', 'lightgbm'}"
+    program = (
+        "import sys, mlops_pipeline.monitoring.drift, mlops_pipeline.monitoring.alerts, "
+        "mlops_pipeline.monitoring.performance, mlops_pipeline.governance.card; "
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (0, "[]\n"), said.stderr
 
 
 def test_nothing_to_watch_measures_nothing() -> None:
