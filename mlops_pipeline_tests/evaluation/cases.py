@@ -104,7 +104,7 @@ def evaluated(
     return evaluate(
         asked,
         candidate="trees",
-        rows=judged or rows()[0],
+        rows=rows()[0] if judged is None else judged,
         cuts=cuts or {},
         scores=scores,
         champion_scores=champion,
