@@ -32,6 +32,22 @@ def test_stored_files_answer_as_the_evaluated_model_and_their_cost_is_known(trai
     assert use.rows_per_second > 100
 
 
+def test_the_memory_of_the_process_that_asks_does_not_count() -> None:
+    rows = learnable()
+    model = fit(
+        Candidate(name="x", trainer="lightgbm", params=PARAMS["lightgbm"]), rows, rows, seed=0
+    )
+    ballast = np.ones(100_000_000)  # 763 MiB
+    use = measure_resources(
+        "lightgbm",
+        model.files(),
+        values=rows.matrix.values,
+        expected=model.predict(rows.matrix.values),
+        bundle_bytes=1,
+    )
+    assert use.peak_mib < 500 < ballast.nbytes / 2**20
+
+
 def test_other_predictions_than_those_evaluated_are_found_out() -> None:
     rows = learnable()
     model = fit(
