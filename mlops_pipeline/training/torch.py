@@ -5,6 +5,7 @@ number of threads, because sums over another number of threads are other sums.
 """
 
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -246,7 +247,10 @@ def _device(asked: str) -> str:
             f"{NAME}: parameter device='cuda': this machine has no CUDA device; "
             "say 'auto' to take one where there is one"
         )
-    return "cuda" if found and asked != "cpu" else "cpu"
+    if not found or asked == "cpu":
+        return "cpu"
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS sums in any order
+    return "cuda"
 
 
 @contextmanager
