@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from mlops_pipeline.delivery import sequential
-from mlops_pipeline.delivery.evidence import LiveEvidence, LiveStage, ShadowEvidence
+from mlops_pipeline.delivery.evidence import LiveEvidence, LiveStage, ShadowEvidence, Tally
 from mlops_pipeline.delivery.journal import Retreat
 from mlops_pipeline.delivery.plan import GuardPlan, Phase, RolloutPlan, Stop
 
@@ -144,13 +144,12 @@ def _live_findings(guard: GuardPlan, live: LiveEvidence, limit: float) -> list[F
 def _within(plan: RolloutPlan, live: LiveEvidence | None) -> tuple[Finding, ...]:
     """Tests that speak for the candidate; all of them must be met (intersection-union), so that
     alpha is not divided here."""
-    if live is None:
-        return ()
-    n = live.candidate.n
+    seen = live.candidate if live is not None else Tally(0, {})
+    n = seen.n
     found = []
     for guard in plan.guards:
         if guard.budget is not None:
-            bad = live.candidate.bad.get(guard.name, 0)
+            bad = seen.bad.get(guard.name, 0)
             log_e = float(sequential.log_e_below(bad, n, guard.budget))
             found.append(
                 _finding(guard.name, "within", n, bad, guard.budget, log_e, 1 / plan.alpha)

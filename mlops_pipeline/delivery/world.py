@@ -80,8 +80,16 @@ def open_world(
         bundle_folder=lambda v: objects.check_out(v.bundle, settings.bundles / v.bundle),
         probe=http_probe(settings.port),
         notify=raise_incident,
-        fault=fault or (lambda version: None),
+        fault=fault or (lambda version: drilled(settings, version)),
     )
+
+
+def drilled(settings: Settings, version: VersionRow) -> str | None:
+    """The fault that the settings' drill gives this version."""
+    drill = settings.drill
+    if drill is None or (drill.model, drill.version) != (version.model, version.version):
+        return None
+    return drill.fault
 
 
 def http_probe(port: int) -> Probe:
