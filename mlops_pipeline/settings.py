@@ -10,6 +10,7 @@
 | `MLOPS_PORT` | the port at which Envoy serves on loopback | 8080 |
 | `MLOPS_ALERT_URLS` | Apprise URLs that alerts go to, separated by spaces | none |
 | `DAGSTER_URL` | the webserver that `mlops ci` speaks to | `http://127.0.0.1:3000` |
+| `MLOPS_DRILL` | `model/version:fault`, a version that shall fail; scratch only | none |
 | `MLOPS_PROFILE` | `production`, or `scratch`: its pointers serve nobody | `production` |
 """
 
@@ -28,6 +29,15 @@ PACKAGE_MODELS = Path(__file__).parent / "models"
 
 
 @dataclass(frozen=True, slots=True)
+class Drill:
+    """A version that is served with a fault on purpose, to rehearse a rollback."""
+
+    model: str
+    version: str
+    fault: str  # as `mlops_pipeline.serving.faults` reads it
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every place and address that the rooms are given; all paths are absolute."""
 
@@ -40,6 +50,7 @@ class Settings:
     alert_urls: tuple[str, ...]
     dagster_url: str
     profile: Literal["production", "scratch"]
+    drill: Drill | None = None
 
     @property
     def objects(self) -> Path:
@@ -112,6 +123,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         alert_urls=tuple(env.get("MLOPS_ALERT_URLS", "").split()),
         dagster_url=env.get("DAGSTER_URL", "http://127.0.0.1:3000").rstrip("/"),
         profile=_profile(env.get("MLOPS_PROFILE", "production")),
+        drill=_drill(env),
     )
 
 
@@ -154,3 +166,18 @@ def _profile(text: str) -> Literal["production", "scratch"]:
     if text == "scratch":
         return "scratch"
     raise SettingsError(f"MLOPS_PROFILE={text!r}: say 'production' or 'scratch'")
+
+
+def _drill(env: Mapping[str, str]) -> Drill | None:
+    text = env.get("MLOPS_DRILL")
+    if not text:
+        return None
+    version, _, fault = text.partition(":")
+    model, _, number = version.partition("/")
+    if not (model and number and fault):
+        raise SettingsError(f"MLOPS_DRILL={text!r}: write it as flight_delay/3:error=0.4")
+    if env.get("MLOPS_PROFILE") != "scratch":
+        raise SettingsError(
+            f"MLOPS_DRILL={text!r} would harm users: it needs MLOPS_PROFILE=scratch"
+        )
+    return Drill(model, number, fault)

@@ -41,3 +41,7 @@ class Lazy(Edge):
 @click.version_option(package_name="mlops-pipeline")
 def main() -> None:
     """Take a model from data to users and back again, by evidence."""
+
+
+if __name__ == "__main__":
+    main()

@@ -6,11 +6,16 @@ per run. In production the daemon launches them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from mlops_pipeline.components.house import House
 from mlops_pipeline.errors import CiError
+
+# Events are kept in the instance; the terminal belongs to whoever drives.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,7 @@ class Ran:
 
     run_id: str
     success: bool
-    failed_steps: tuple[str, ...]
+    failures: tuple[str, ...]  # step: what it said
     metadata: Mapping[str, Mapping[str, Any]]  # by asset key, the values that its event carries
     failed_checks: tuple[str, ...]
 
@@ -49,7 +54,7 @@ class Driver:
             chosen["dagster/asset_partition_range_end"] = months[-1]
         result = self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
-            run_config={"ops": {name: {"config": dict(c)} for name, c in (ops or {}).items()}},
+            run_config={"ops": {op: {"config": dict(c)} for op, c in (ops or {}).items()}, **QUIET},
             partition_key=partition,
             tags=chosen,
             raise_on_error=False,
@@ -59,10 +64,19 @@ class Driver:
     def tick(self, sensor: str, cursor: str | None = None) -> tuple[dg.RunRequest, ...]:
         """What the sensor asks for now; nothing is launched."""
         context = dg.build_sensor_context(
-            instance=self.instance, cursor=cursor, definitions=self.definitions
+            instance=self.instance, cursor=cursor, resources={"house": House()}
         )
         answer = self.definitions.resolve_sensor_def(sensor).evaluate_tick(context)
         return tuple(answer.run_requests or ())
+
+    def schedule(self, schedule: str) -> str:
+        """The job that the schedule would launch at its next tick; nothing is launched."""
+        defined = self.definitions.resolve_schedule_def(schedule)
+        context = dg.build_schedule_context(
+            instance=self.instance, scheduled_execution_time=datetime.now(UTC)
+        )
+        asked = defined.evaluate_tick(context).run_requests or ()
+        return defined.job_name if asked else ""
 
     def launch(self, request: dg.RunRequest) -> Ran:
         """A requested run ran to its end, as the daemon would have launched it."""
@@ -70,7 +84,7 @@ class Driver:
             raise CiError("a run request without a job's name cannot be launched")
         result = self.definitions.resolve_job_def(request.job_name).execute_in_process(
             instance=self.instance,
-            run_config=request.run_config,
+            run_config={**request.run_config, **QUIET},
             partition_key=request.partition_key,
             tags=dict(request.tags),
             raise_on_error=False,
@@ -91,7 +105,7 @@ def _ran(result: dg.ExecuteInProcessResult) -> Ran:
     return Ran(
         run_id=result.run_id,
         success=result.success,
-        failed_steps=tuple(e.step_key or "" for e in events if e.is_step_failure),
+        failures=tuple(_failure(e) for e in events if e.is_step_failure),
         metadata={
             m.asset_key.to_user_string(): {k: v.value for k, v in m.metadata.items()}
             for m in materialised
@@ -100,3 +114,11 @@ def _ran(result: dg.ExecuteInProcessResult) -> Ran:
             f"{c.asset_key.to_user_string()}:{c.check_name}" for c in checks if not c.passed
         ),
     )
+
+
+def _failure(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    said = error.message.strip() if error is not None else event.message or ""
+    return f"{event.step_key}: {said}"

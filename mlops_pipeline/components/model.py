@@ -2,12 +2,14 @@
 
 import dagster as dg
 
+from mlops_pipeline.components.automation import drift_sensor, retrain_schedule, rollout_sensor
 from mlops_pipeline.components.data import rows_asset, snapshot_asset, snapshot_checks
+from mlops_pipeline.components.delivery import first_job, rollback_job, step_job
 from mlops_pipeline.components.evaluation import evaluation_asset, gate_check
 from mlops_pipeline.components.features import feature_snapshot_asset, features_asset
+from mlops_pipeline.components.governance import model_card_asset, policy_check
 from mlops_pipeline.components.monitoring import (
     drift_asset,
-    drift_check,
     inference_log_asset,
     live_performance_asset,
 )
@@ -33,11 +35,16 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
             *candidates,
             evaluation_asset(contract),
             version_asset(contract),
+            model_card_asset(contract),
             inference_log_asset(contract),
             live_performance_asset(contract),
             drift_asset(contract),
         ],
-        asset_checks=[snapshot_checks(contract), gate_check(contract), drift_check(contract)],
+        asset_checks=[
+            snapshot_checks(contract),
+            gate_check(contract),
+            policy_check(contract),
+        ],
         jobs=[
             dg.define_asset_job(
                 name(contract, "ingest"),
@@ -59,5 +66,10 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
                 selection=dg.AssetSelection.assets(key(contract, "inference_log")).downstream(),
                 executor_def=ONE_PROCESS,
             ),
+            step_job(contract),
+            rollback_job(contract),
+            first_job(contract),
         ],
+        schedules=[retrain_schedule(contract)],
+        sensors=[drift_sensor(contract), rollout_sensor(contract)],
     )

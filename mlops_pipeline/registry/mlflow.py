@@ -85,6 +85,14 @@ class MlflowRegistry:
             )
         return str(run.info.run_id)
 
+    def run_of(self, dagster_run: str) -> str | None:
+        """The id of the run that dagster-mlflow opened for a Dagster run, or None."""
+        with _told(f"cannot look for the run of {dagster_run}"):
+            found = self._client.search_runs(
+                [self.prepare()], f"tags.dagster_run_id = '{dagster_run}'", max_results=1
+            )
+        return str(found[0].info.run_id) if found else None
+
     def run_status(self, run_id: str) -> str:
         """MLflow's word for the run's state: RUNNING, FINISHED, FAILED, KILLED, SCHEDULED."""
         with _told(f"cannot read run {run_id}"):
@@ -183,6 +191,11 @@ class MlflowRegistry:
                     raise RegistryError(
                         f"cannot set {model}@{alias} to version {version}: {error}"
                     ) from error
+
+    def drop_alias(self, model: str, alias: str) -> None:
+        """The alias points nowhere; dropping it again changes nothing."""
+        with _told(f"cannot drop {model}@{alias}"):
+            self._client.delete_registered_model_alias(model, alias)
 
     def alias(self, model: str, alias: str) -> str | None:
         """The version that the alias points to, or None."""

@@ -17,7 +17,7 @@ def data(story: Story) -> None:
     """Seven months are stored; storing one again changes nothing."""
     months = Window.of_months(FIRST, LAST).months()
     ran = story.run("ingest", months=[FIRST, LAST])
-    story.claim(ran.success, f"{len(months)} months of flights are stored")
+    story.claim_ran(ran, f"{len(months)} months of flights are stored")
     before = story.house.snapshots.parts(story.contract.name)
     story.claim(sorted(before) == list(months), "one immutable part a month, named by its content")
     story.run("ingest", months=[LAST])
@@ -75,7 +75,7 @@ def train(story: Story, as_of: str, tags: dict[str, str] | None = None) -> Ran:
 def passed(story: Story, ran: Ran, what: str) -> str:
     """The run's candidate passed its gate and is a version; its number."""
     model = story.contract.name
-    story.claim(ran.success, f"the {what} training run ended well")
+    story.claim_ran(ran, f"the {what} training run ended well")
     shown = ran.metadata[f"{model}/evaluation"]
     story.claim(
         shown["verdict"] == "promote",

@@ -1,12 +1,11 @@
 """The story's frame: stages in order, claims that must hold, and what is known so far."""
 
+import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-
-import psutil
 
 from mlops_pipeline.cli.demo.profiles import Profile
 from mlops_pipeline.cli.demo.webhook import Webhook
@@ -14,8 +13,6 @@ from mlops_pipeline.components.drive import Driver, Ran
 from mlops_pipeline.components.house import House
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import MlopsError
-
-MIB = 1 << 20
 
 
 class StoryBroken(MlopsError):
@@ -60,10 +57,24 @@ class Story:
         Raises:
             StoryBroken: it did not hold.
         """
-        if not held:
-            raise StoryBroken(f"this should have held and did not: {text}")
+        self.require(held, f"this should have held and did not: {text}")
         self.claims.append(text)
         self.say(text)
+
+    def claim_ran(self, ran: Ran, text: str) -> None:
+        """The run ended well; where it did not, the story breaks with what its steps said."""
+        self.require(ran.success, f"{text}: it did not; {'; '.join(ran.failures)}")
+        self.claims.append(text)
+        self.say(text)
+
+    def require(self, held: bool, otherwise: str) -> None:
+        """Nothing is said where it holds.
+
+        Raises:
+            StoryBroken: it does not; the message is `otherwise`.
+        """
+        if not held:
+            raise StoryBroken(otherwise)
 
     def run(self, job: str, **wanted: Any) -> Ran:
         """The model's job of that name ran here, on the instance that the UI shows."""
@@ -95,7 +106,7 @@ def tell(story: Story, stages: tuple[Stage, ...]) -> None:
 
 def peak_mib() -> int:
     """Most memory that this process ever held (MiB)."""
-    return int(psutil.Process().memory_info().rss / MIB)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 @contextmanager

@@ -51,13 +51,11 @@ def labels_of(contract: ModelContract, frame: pd.DataFrame, *, mark: str) -> Ite
     """The outcome of every row that has one, known after the contract's label delay."""
     outcome = label(contract, frame)
     delay = timedelta(hours=contract.target.label_delay_hours)
-    named = zip(
-        identities(contract, frame, mark), frame[contract.event_time], outcome, strict=True
-    )
+    named = zip(identities(contract, frame, mark), frame[contract.event_time], outcome, strict=True)
     for identity, moment, value in named:
         if not np.isnan(value):
             when = moment.to_pydatetime()
-            yield LabelRecord(identity, bool(value), event_time=when, label_time=when + delay)
+            yield LabelRecord(identity, float(value), event_time=when, label_time=when + delay)
 
 
 def again_and_again(

@@ -1,0 +1,237 @@
+"""Delivery on the Dagster floor: a rollout step as a graph of ops, rollback, the first version.
+
+A run takes one step and ends: no op sleeps through a bake. The ledger's generation fences whatever
+Dagster may do twice or too late. Rollback has no pool, tag or queue slot in common with anything.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_pipeline.components.house import House
+from mlops_pipeline.components.metadata import table
+from mlops_pipeline.components.names import name
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.delivery.judge import Action, Judgement, judge
+from mlops_pipeline.delivery.rollback import roll_back
+from mlops_pipeline.delivery.rollout import Looked, StepOutcome, act, look
+from mlops_pipeline.delivery.settle import settle
+from mlops_pipeline.delivery.start import deploy_first, start_rollout
+from mlops_pipeline.delivery.world import World, open_world
+from mlops_pipeline.ledger import rollouts
+from mlops_pipeline.ledger.store import reading
+from mlops_pipeline.monitoring.alerts import deliver_due
+from mlops_pipeline.registry.projection import project_aliases
+
+Judged = tuple[Looked, Judgement]
+
+
+class StepConfig(dg.Config):
+    """What a step may begin with."""
+
+    candidate: str = Field(
+        default="", description="A version to begin a rollout with, where none is under way."
+    )
+    reason: str = Field(default="the gate passed", description="Why it is rolled out.")
+
+
+class RollbackConfig(dg.Config):
+    """Why, and to where."""
+
+    reason: str = Field(description="Why the version in service must leave.")
+    to: str = Field(default="", description="A proven version; empty: the one before.")
+
+
+class FirstConfig(dg.Config):
+    """The version that has nothing to be compared with."""
+
+    version: str
+    reason: str = Field(description="Why it may serve without a baseline.")
+
+
+def step_job(contract: ModelContract) -> dg.JobDefinition:
+    """Read the world, gather evidence, judge, then one of advance, hold, roll back; tell."""
+
+    @dg.op(name=name(contract, "read_world"), out={"looked": dg.Out(Looked, is_required=False)})
+    def read_world(
+        context: dg.OpExecutionContext, config: StepConfig, house: House
+    ) -> Iterator[dg.Output[Looked]]:
+        world = _world(house)
+        with reading(house.ledger) as view:
+            active = rollouts.active(view, contract.name)
+        if active is None and config.candidate:
+            active = start_rollout(
+                world, contract, candidate=config.candidate, reason=config.reason, now=_now()
+            )
+        if active is None:
+            done = settle(world, contract.name, now=_now())
+            context.log.info(f"no rollout is under way; {'; '.join(done) or 'all is settled'}")
+            return
+        seen = look(world, active.id, now=_now())
+        if isinstance(seen, StepOutcome):
+            context.log.info(f"{seen.action}: {'; '.join(seen.reasons)}")
+            return
+        yield dg.Output(seen, output_name="looked", metadata=_seen(seen))
+
+    @dg.op(
+        name=name(contract, "judge"),
+        out={action.value: dg.Out(Any, is_required=False) for action in Action},
+    )
+    def judge_evidence(looked: Looked) -> Iterator[dg.Output[Judged]]:
+        judgement = judge(looked.plan, looked.evidence, now=_now())
+        yield dg.Output(
+            (looked, judgement), output_name=judgement.action.value, metadata=_judged(judgement)
+        )
+
+    def acting(action: Action, what: str) -> dg.OpDefinition:
+        @dg.op(name=name(contract, action.value), description=what, out=dg.Out(StepOutcome))
+        def acted(house: House, judged: Any) -> StepOutcome:
+            looked, judgement = judged
+            return act(_world(house), looked, judgement, now=_now())
+
+        return acted
+
+    advance = acting(Action.ADVANCE, "The next stop; at the last one the pointer moves.")
+    hold = acting(Action.HOLD, "Nothing grows: the evidence is not there yet.")
+    go_back = acting(Action.ROLL_BACK, "Zero weight first, then the record, then quarantine.")
+    tell = _tell_op(contract, "tell")
+
+    @dg.graph(name=name(contract, "rollout_step_graph"))
+    def step_graph() -> None:
+        ways = judge_evidence(read_world())
+        tell([advance(ways.advance), hold(ways.hold), go_back(ways.roll_back)])
+
+    return step_graph.to_job(
+        name=name(contract, "rollout_step"),
+        description="One step of the rollout under way, on evidence.",
+        **_alone(max_seconds=300),
+    )
+
+
+def rollback_job(contract: ModelContract) -> dg.JobDefinition:
+    """The version in service leaves, confirmed."""
+
+    @dg.op(name=name(contract, "leave"), out=dg.Out(str))
+    def leave(context: dg.OpExecutionContext, config: RollbackConfig, house: House) -> str:
+        done = roll_back(
+            _world(house),
+            contract.name,
+            reason=config.reason,
+            by=f"dagster/{context.run_id}",
+            to=config.to or None,
+            now=_now(),
+        )
+        milliseconds = 1000 * done.confirmation.seconds_to_zero_weight
+        context.add_output_metadata(
+            {"left": done.left, "serving": done.serving, "zero weight after ms": milliseconds}
+        )
+        return done.serving
+
+    tell = _tell_op(contract, "tell_of_rollback")
+
+    @dg.graph(name=name(contract, "rollback_graph"))
+    def back() -> None:
+        tell([leave()])
+
+    return back.to_job(
+        name=name(contract, "rollback"),
+        description="Take the version in service out, for the one before or a named one.",
+        **_alone(max_seconds=300),
+    )
+
+
+def first_job(contract: ModelContract) -> dg.JobDefinition:
+    """The first version serves; recorded as such."""
+
+    @dg.op(name=name(contract, "serve_first"), out=dg.Out(str))
+    def serve_first(context: dg.OpExecutionContext, config: FirstConfig, house: House) -> str:
+        leading = deploy_first(
+            _world(house),
+            contract,
+            version=config.version,
+            reason=config.reason,
+            actor=f"dagster/{context.run_id}",
+            now=_now(),
+        )
+        return leading.version
+
+    tell = _tell_op(contract, "tell_of_first")
+
+    @dg.graph(name=name(contract, "deploy_first_graph"))
+    def first() -> None:
+        tell([serve_first()])
+
+    return first.to_job(
+        name=name(contract, "deploy_first"),
+        description="Serve a first version, which is recorded as 'first version, no baseline'.",
+        **_alone(max_seconds=300),
+    )
+
+
+def _tell_op(contract: ModelContract, what: str) -> dg.OpDefinition:
+    @dg.op(
+        name=name(contract, what),
+        description="Alerts that wait are delivered; the registry's aliases follow the ledger.",
+        out=dg.Out(dg.Nothing),
+    )
+    def tell(context: dg.OpExecutionContext, house: House, outcomes: list[Any]) -> None:
+        for outcome in outcomes:
+            context.log.info(f"outcome: {outcome}")
+        sent = deliver_due(house.ledger, house.settings.alert_urls, now=_now())
+        mended = project_aliases(house.ledger, house.registry, contract.name)
+        context.log.info(f"alerts={len(sent.delivered)} unsent={len(sent.failed)} aliases={mended}")
+
+    return tell
+
+
+def _alone(*, max_seconds: int) -> dict[str, Any]:
+    """In one process, with records handed over in memory, never longer than `max_seconds`."""
+    return {
+        "executor_def": dg.in_process_executor,
+        "resource_defs": {"house": House(), "io_manager": dg.mem_io_manager},
+        "tags": {"dagster/max_runtime": str(max_seconds)},
+    }
+
+
+def _world(house: House) -> World:
+    return open_world(house.settings, house.ledger)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _seen(looked: Looked) -> dict[str, Any]:
+    live = looked.evidence.live
+    return {
+        "rollout": looked.row.id,
+        "candidate": looked.row.candidate,
+        "stable": looked.row.stable,
+        "stop": looked.stop.phase.value,
+        "weight %": looked.stop.weight / 100,
+        "generation": looked.row.generation,
+        "units of the candidate": live.candidate.n if live else 0,
+        "compared in shadow": looked.evidence.shadow.n if looked.evidence.shadow else 0,
+    }
+
+
+def _judged(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "action": judgement.action.value,
+        "reasons": "; ".join(judgement.reasons),
+        "findings": table(
+            {
+                "guard": f.guard,
+                "test": f.test,
+                "value": f.value,
+                "limit": f.limit,
+                "n": f.n,
+                "e-value": f.e_value,
+                "needed": f.e_limit,
+            }
+            for f in judgement.findings
+        ),
+    }
