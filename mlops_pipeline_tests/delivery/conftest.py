@@ -34,9 +34,10 @@ def until(what: str, holds: Callable[[], bool], timeout: float = 20.0) -> None:
 
 @dataclass
 class NodeProcess:
-    """A node in its own process, over stub servers."""
+    """A node in its own process, over stub servers unless `real`."""
 
     settings: Settings
+    real: bool = False
     process: subprocess.Popen[bytes] | None = None
     client: NodeClient = field(init=False)
 
@@ -45,7 +46,8 @@ class NodeProcess:
 
     def start(self) -> None:
         """A node runs and answers."""
-        said = (self.settings.home, self.settings.runtime_dir, self.settings.port)
+        said = [self.settings.home, self.settings.runtime_dir, self.settings.port]
+        said += ["real"] if self.real else []
         argv = [sys.executable, "-m", "mlops_pipeline_tests.delivery.node_process"]
         self.settings.home.mkdir(exist_ok=True)
         with (self.settings.home / "node.log").open("ab") as log:
@@ -72,9 +74,11 @@ class NodeProcess:
         """The node's view."""
         return self.client.state()
 
-    def serve(self, model: str, version: str, fault: str | None = None) -> None:
-        """The version's stub server is ready."""
-        self.client.ensure_host(HostSpec(model, version, "/nowhere", fault))
+    def serve(
+        self, model: str, version: str, fault: str | None = None, *, bundle: str = "/nowhere"
+    ) -> None:
+        """The version's server is ready."""
+        self.client.ensure_host(HostSpec(model, version, bundle, fault))
 
         def ready() -> bool:
             host = self.state().host(model, version)

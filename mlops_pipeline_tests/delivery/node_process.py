@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from mlops_pipeline.delivery.hosts import HostSpec
+from mlops_pipeline.delivery.hosts import HostCommand, HostSpec
 from mlops_pipeline.delivery.node import Node
 from mlops_pipeline.settings import Settings, read_settings
 
@@ -24,7 +24,7 @@ def stub_settings(home: Path, runtime: Path, port: int) -> Settings:
     )
 
 
-def stub_command(settings: Settings):
+def stub_command(settings: Settings) -> HostCommand:
     """The command line of a stub server, which takes the same words as a real one."""
 
     def command(spec: HostSpec, socket: Path) -> list[str]:
@@ -40,7 +40,7 @@ def main() -> None:
     """Run until a signal."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = stub_settings(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
-    Node(settings, command=stub_command(settings)).run()
+    Node(settings, command=None if "real" in sys.argv else stub_command(settings)).run()
 
 
 if __name__ == "__main__":
