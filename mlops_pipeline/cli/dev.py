@@ -13,11 +13,12 @@ import click
 import psutil
 from rich.console import Console
 
-from mlops_pipeline.components.instance import prepare_dagster_home
+from mlops_pipeline.components.instance import open_instance
 from mlops_pipeline.errors import SettingsError
 from mlops_pipeline.settings import Settings, read_settings
 
 WORKSPACE = Path(__file__).parent.parent.parent / "workspace.yaml"
+DEMO_MARK = "demo"
 PATIENCE = 15.0  # seconds that a child has to end before it is killed
 
 
@@ -36,12 +37,15 @@ class Service:
 def dev(dagster_port: int, mlflow_port: int) -> None:
     """Start Dagster, MLflow and the serving node together; Ctrl-C stops them all."""
     settings = read_settings()
+    if (settings.home / DEMO_MARK).is_dir():  # its sensors were driven by hand; leave them so
+        os.environ.setdefault("MLOPS_PROFILE", "scratch")
     for port in (dagster_port, mlflow_port, settings.port):
         _free(port)
     from mlops_pipeline.registry.mlflow import open_registry
 
     open_registry(settings).prepare()
-    prepare_dagster_home(settings)
+    # Opened once before the children: two openers of a fresh SQLite store race in its migrations.
+    open_instance(settings).dispose()
     run_together(services(settings, dagster_port, mlflow_port), os.environ)
 
 

@@ -1,6 +1,7 @@
 """`mlops`: every command, each loaded only when asked for: mlflow alone costs two seconds."""
 
 import importlib
+import os
 
 import click
 
@@ -17,6 +18,7 @@ COMMANDS = {
     "rollout": "mlops_pipeline.cli.rollout:rollout",
     "serve": "mlops_pipeline.cli.serve:serve",
 }
+NO_TELEMETRY = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY")  # of evidently and mlflow
 
 
 class Lazy(Edge):
@@ -31,6 +33,8 @@ class Lazy(Edge):
         place = COMMANDS.get(cmd_name)
         if place is None:
             return None
+        for switch in NO_TELEMETRY:  # dagster's is off in dagster.yaml
+            os.environ.setdefault(switch, "true")
         module, _, attribute = place.partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)

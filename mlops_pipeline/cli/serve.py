@@ -18,4 +18,5 @@ def serve(quiet: bool) -> None:
     """
     level = logging.WARNING if quiet else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # one line a health probe otherwise
     Node(read_settings()).run()

@@ -98,7 +98,7 @@ def rollout_sensor(contract: ModelContract) -> dg.SensorDefinition:
         return dg.RunRequest(
             run_key=f"rollout-of-{waiting[-1]}",
             run_config=_config(
-                name(contract, "read_world"),
+                "read_world",
                 {"candidate": waiting[-1], "reason": "the gate passed"},
             ),
         )

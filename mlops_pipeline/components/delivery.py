@@ -101,8 +101,14 @@ def step_job(contract: ModelContract) -> dg.JobDefinition:
 
     @dg.graph(name=name(contract, "rollout_step_graph"))
     def step_graph() -> None:
-        ways = judge_evidence(read_world())
-        tell([advance(ways.advance), hold(ways.hold), go_back(ways.roll_back)])
+        ways = judge_evidence.alias("judge")(read_world.alias("read_world")())
+        tell.alias("tell")(
+            [
+                advance.alias("advance")(ways.advance),
+                hold.alias("hold")(ways.hold),
+                go_back.alias("roll_back")(ways.roll_back),
+            ]
+        )
 
     return step_graph.to_job(
         name=name(contract, "rollout_step"),
@@ -134,7 +140,7 @@ def rollback_job(contract: ModelContract) -> dg.JobDefinition:
 
     @dg.graph(name=name(contract, "rollback_graph"))
     def back() -> None:
-        tell([leave()])
+        tell.alias("tell")([leave.alias("leave")()])
 
     return back.to_job(
         name=name(contract, "rollback"),
@@ -162,7 +168,7 @@ def first_job(contract: ModelContract) -> dg.JobDefinition:
 
     @dg.graph(name=name(contract, "deploy_first_graph"))
     def first() -> None:
-        tell([serve_first()])
+        tell.alias("tell")([serve_first.alias("serve_first")()])
 
     return first.to_job(
         name=name(contract, "deploy_first"),

@@ -152,9 +152,7 @@ def _roll_out(story: Story, version: str) -> tuple[RolloutRow, ReplayReport]:
 
 
 def _until_ended(story: Story, version: str, traffic: BackgroundReplay) -> RolloutRow:
-    config: dict[str, Any] = {
-        "ops": {f"{story.contract.name}__read_world": {"candidate": version, "reason": "the story"}}
-    }
+    config: dict[str, Any] = {"ops": {"read_world": {"candidate": version, "reason": "the story"}}}
     shown: tuple[object, ...] = ()
     for _ in range(STEP_LIMIT):
         ran = story.run("rollout_step", **config)

@@ -38,7 +38,7 @@ def serving(story: Story) -> None:
     ran = story.run(
         "deploy_first",
         ops={
-            f"{model}__serve_first": {
+            "serve_first": {
                 "version": version,
                 "reason": "the demo's first version: there is no baseline yet",
             }
