@@ -150,21 +150,57 @@ class ColumnDrift(Part):
     max_null_shift: float = Field(default=0.1, gt=0, le=1)
 
 
+class LiveBound(Part):
+    """How much worse than at its release a version may become in service before it counts.
+
+    A window is bad when its whole confidence interval lies beyond the released value by more than
+    `margin`, in the metric's unit.
+    """
+
+    metric: Metric
+    margin: float = Field(gt=0)
+
+
 class Monitoring(Part):
-    """What is watched in service, and when it counts."""
+    """What is watched in service, and when it counts.
+
+    A finding fires when `fire_on` of the newest `windows` windows are bad, the newest among them.
+    """
 
     window_days: int = Field(default=30, ge=1)
     min_rows: int = Field(default=500, ge=50)
     drift: tuple[ColumnDrift, ...] = Field(min_length=1)
     drifted_columns: int = Field(default=1, ge=1)  # this many at once are an incident
     prediction_psi: float = Field(default=0.2, gt=0)
+    windows: int = Field(default=1, ge=1)
+    fire_on: int = Field(default=1, ge=1)
+    false_alarms: float = Field(default=0.05, gt=0, lt=1)  # per unchanged window, all columns
+    min_importance: float = Field(default=0.05, ge=0, le=1)  # of the model, in drifted columns
+    max_volume_drop: float = Field(default=0.5, gt=0, le=1)  # below the usual answers of a window
+    performance: tuple[LiveBound, ...] = (LiveBound(metric="roc_auc", margin=0.05),)
+    min_coverage: float = Field(default=0.9, gt=0, le=1)  # matured predictions with a known label
+    maturity: float = Field(default=0.95, gt=0, lt=1)  # of the labels that come at all, are there
+    max_age_hours: float | None = Field(default=None, gt=0)  # of stored rows; unset: not watched
+
+    @model_validator(mode="after")
+    def _can_fire(self) -> "Monitoring":
+        if self.fire_on > self.windows:
+            raise ValueError(f"fire_on ({self.fire_on}) of windows ({self.windows}) never fires")
+        return self
 
 
 class Retraining(Part):
-    """When a new candidate is trained without being asked."""
+    """When a new candidate is trained without being asked, and when no more is."""
 
     schedule: str = "0 6 2 * *"  # cron, UTC
     cooldown_hours: float = Field(default=24, ge=0)
+    budget_days: float = Field(default=30, gt=0)  # the period of the two budgets
+    budget_runs: int = Field(default=8, ge=1)
+    budget_minutes: float = Field(default=600, gt=0)
+    attempts: int = Field(default=2, ge=1)  # of one request, where a run broke
+    max_without_gain: int = Field(default=3, ge=1)  # then a person says how it goes on
+    influenced_by: Name | None = None  # the column that is 1 where the answer changed what happened
+    max_influenced_share: float = Field(default=0.1, ge=0, lt=1)  # of the rows a fit may learn from
 
 
 class Approvals(Part):
