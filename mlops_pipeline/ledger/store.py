@@ -5,6 +5,7 @@ reads, so what it read is still true when it writes. Readers never wait.
 """
 
 import fcntl
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from mlops_pipeline.errors import LedgerError
 
-REVISION = "0001"  # the newest migration; a test holds it against the folder
+REVISION = "0003"  # the newest migration; a test holds it against the folder
 REVISION_TABLE = "ledger_revision"  # our own: Dagster and MLflow may live in the same database
 PATIENCE_SECONDS = 10.0
 WRITER_LOCK = 0x6D6C6F7073  # PostgreSQL advisory lock "mlops": held by the one writer
@@ -76,6 +77,29 @@ def reading(engine: Engine) -> Iterator[Connection]:
             )
         with connection.begin():
             yield connection
+
+
+@contextmanager
+def exclusive(engine: Engine, name: str) -> Iterator[None]:
+    """Within: no other process that uses this ledger is within under the same name.
+
+    On PostgreSQL an advisory lock, which holds across machines; on SQLite, which is one machine, a
+    lock on a file beside the ledger.
+    """
+    if engine.dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        with engine.connect() as guard:
+            guard.execute(text("SELECT pg_advisory_lock(:number)"), {"number": number})
+            try:
+                yield
+            finally:
+                guard.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": number})
+        return
+    path = Path(str(engine.url.database))
+    mark = hashlib.sha256(name.encode()).hexdigest()[:12]
+    with path.with_name(f"{path.name}.{mark}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _open_sqlite(url: URL, patience_seconds: float) -> Engine:

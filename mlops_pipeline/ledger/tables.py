@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -242,9 +243,32 @@ retrains = Table(
     Column("outcome", Text, nullable=True),
     Column("requested", UtcTime, nullable=False),
     Column("closed", UtcTime, nullable=True),
+    Column("inputs", Text, nullable=True),  # digest of all that the fit would depend on
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("launched_by", Text, nullable=True),
+    Column("launched", UtcTime, nullable=True),
+    Column("run_id", Text, nullable=True),
+    Column("minutes", Float, nullable=True),
     sqlite_autoincrement=True,
 )
 _only_one("only_one_open_retrain", retrains, "state = 'open'", "model")
+
+looks = Table(
+    "ledger_looks",
+    metadata,
+    _number(),
+    Column("model", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("window", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("numbers", Document, nullable=False),
+    Column("report", Text, nullable=True),
+    Column("looked", UtcTime, nullable=False),
+    UniqueConstraint("model", "kind", "window", "version"),
+    sqlite_autoincrement=True,
+)
 
 
 def as_record(row: Row[Any], kind: type[T]) -> T:

@@ -85,3 +85,42 @@ def test_closing_again_changes_nothing(tx: Connection) -> None:
 def test_an_unknown_request_is_an_error(tx: Connection) -> None:
     with pytest.raises(LedgerError, match="no retrain request has the number 8"):
         retrains.close(tx, 8, outcome="held", now=NOON)
+
+
+def test_the_same_reason_told_again_changes_nothing(tx: Connection) -> None:
+    first = _ask(tx, RetrainSource.DRIFT, now=NOON)
+    assert _ask(tx, RetrainSource.DRIFT, now=LATER) == first
+
+
+def test_who_launches_first_keeps_the_request(tx: Connection) -> None:
+    asked = _ask(tx, RetrainSource.DRIFT, now=NOON)
+    assert asked is not None
+    retrains.launch(tx, asked.id, by="drift", now=NOON)
+    again = retrains.launch(tx, asked.id, by="schedule", now=LATER)
+    assert (again.launched_by, again.launched) == ("drift", NOON)
+
+
+def test_a_run_that_broke_leaves_the_next_attempt_to_anybody(tx: Connection) -> None:
+    asked = _ask(tx, RetrainSource.DRIFT, now=NOON)
+    assert asked is not None
+    retrains.launch(tx, asked.id, by="drift", now=NOON)
+    waiting = retrains.try_again(tx, asked.id, error="lost worker", now=LATER)
+    assert (waiting.attempt, waiting.launched_by, waiting.state) == (2, None, "open")
+
+
+def test_minutes_count_from_the_launch(tx: Connection) -> None:
+    asked = _ask(tx, RetrainSource.DRIFT, now=NOON)
+    assert asked is not None
+    retrains.launch(tx, asked.id, by="drift", now=NOON)
+    assert retrains.close(tx, asked.id, outcome="promote", now=LATER).minutes == 1.0
+
+
+def test_a_persons_word_to_go_on_is_on_the_chain(tx: Connection) -> None:
+    assert retrains.resumed(tx, MODEL) is None
+    retrains.resume(tx, MODEL, by="ann", reason="new features", now=LATER)
+    assert retrains.resumed(tx, MODEL) == LATER
+
+
+def test_going_on_needs_a_reason(tx: Connection) -> None:
+    with pytest.raises(LedgerError, match="needs a name and a reason"):
+        retrains.resume(tx, MODEL, by="ann", reason=" ", now=LATER)
