@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from mlops_pipeline.cli.demo.release import passed, train
-from mlops_pipeline.cli.demo.service import count, live_rows, predict_url, publish
+from mlops_pipeline.cli.demo.service import count, live_rows, predict_url, publish, unhappy
 from mlops_pipeline.cli.demo.story import Story, StoryBroken
 from mlops_pipeline.cli.demo.traffic import again_and_again
 from mlops_pipeline.data.windows import Window
@@ -44,7 +44,7 @@ def canary(story: Story) -> None:
     )
     story.claim(
         report.failed == 0 and report.refused == 0,
-        f"{report.answered:,} requests during the rollout, none failed",
+        f"{report.answered:,} requests during the rollout, none failed {unhappy(report)}",
     )
     with reading(story.house.ledger) as view:
         leading = champion.read(view, story.contract.name)

@@ -73,7 +73,7 @@ def live_traffic(story: Story) -> None:
     report = _day_by_day(story, frame)
     story.claim(
         report.failed == 0 and report.refused == 0,
-        f"{report.answered:,} requests were answered, none failed "
+        f"{report.answered:,} requests were answered, none failed {unhappy(report)}"
         f"(p50 {report.p50_ms:.1f} ms, p99 {report.p99_ms:.1f} ms)",
     )
     story.facts["live"] = {"p50_ms": round(report.p50_ms, 2), "p99_ms": round(report.p99_ms, 2)}
@@ -144,6 +144,12 @@ def live_rows(story: Story, month: str, size: int) -> pd.DataFrame:
 def predict_url(story: Story) -> str:
     """Where the application asks."""
     return f"http://127.0.0.1:{story.house.settings.port}/{story.contract.name}/predict"
+
+
+def unhappy(report: ReplayReport) -> str:
+    """What went wrong, by kind; empty where nothing did."""
+    found = {**report.failures, **report.refusals}
+    return f"but {found} " if found else ""
 
 
 def count(story: Story, report: ReplayReport, planted: int = 0) -> None:
