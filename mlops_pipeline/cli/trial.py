@@ -29,7 +29,8 @@ def _problems(path: Path, contract: ModelContract) -> Iterator[tuple[Location, s
     folder = path.resolve().parent.name
     if folder != contract.name:
         yield ("name",), f"{contract.name!r} lies in the folder {folder!r}; give both one name"
-    source = _problem_of_signature(contract.source.function, "start", "end")
+    reference = contract.source.function
+    source = _problem_of_signature(reference, "start", "end") if reference else None
     if source:
         yield ("source", "function"), source
     function = _problem_of_signature(contract.features.function, "row")

@@ -1,10 +1,20 @@
 """What a model's rows look like: source, columns, label and features."""
 
+import math
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from mlops_pipeline.contract.expressions import parse_expression
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 Callable_ = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -48,6 +58,17 @@ class Sensitivity(StrEnum):
     PERSONAL = "personal"
 
 
+class Distribution(Part):
+    """How far a column's values may lie from those that the champion learnt from.
+
+    `psi` counts above its own noise. `none` is for columns that are free to move.
+    """
+
+    method: Literal["psi", "jensenshannon", "wasserstein", "ks", "none"] = "psi"
+    threshold: float = Field(default=0.25, gt=0)
+    max_null_shift: float = Field(default=0.1, gt=0, le=1)
+
+
 class Column(Part):
     """One column of the source, with what is true of every good row."""
 
@@ -58,8 +79,11 @@ class Column(Part):
     minimum: float | None = None
     maximum: float | None = None
     categories: tuple[str, ...] = ()
+    max_unknown_share: float = Field(default=0.0, ge=0, le=1)  # of values outside `categories`
+    distribution: Distribution | None = None  # missing: psi 0.25; none for columns that name a row
     available: Availability = Availability.REQUEST
     sensitivity: Sensitivity = Sensitivity.PUBLIC
+    purposes: tuple[Name, ...] = ()  # what it may be used for; empty: anything
     severity: Severity = Severity.ERROR
     description: str = ""
 
@@ -75,31 +99,92 @@ class Column(Part):
             raise ValueError(f"column {self.name}: minimum {self.minimum} > maximum {self.maximum}")
         if not self.nullable and self.max_null_share != 1:
             raise ValueError(f"column {self.name}: max_null_share needs nullable: true")
+        if self.max_unknown_share and not self.categories:
+            raise ValueError(f"column {self.name}: max_unknown_share needs categories")
         return self
 
 
-class Source(Part):
-    """Where rows come from: a callable that gives the rows of a window of event time.
+class Relation(Part):
+    """What must be true between the columns of one row, where they have values."""
 
-    The callable has the signature `(start: datetime, end: datetime) -> pandas.DataFrame` and gives
-    every row with `start <= event time < end`, in any order.
+    name: Name
+    holds: str = Field(max_length=500)  # as `contract.expressions` reads it
+    max_share: float = Field(default=0.0, ge=0, lt=1)  # of judged rows that may break it
+    severity: Severity = Severity.ERROR
+    description: str = ""
+
+    @field_validator("holds")
+    @classmethod
+    def _readable(cls, holds: str) -> str:
+        parse_expression(holds)
+        return holds
+
+
+WORDS_OF = {
+    "python": ("function",),
+    "parquet": ("location",),
+    "csv": ("location",),
+    "sql": ("url_from", "table"),
+}
+
+
+class Source(Part):
+    """Where rows come from, asked for one window of event time.
+
+    `python`: a callable `(start: datetime, end: datetime) -> pandas.DataFrame` that gives every row
+    with `start <= event time < end`, in any order. `parquet` and `csv`: the files at `location`, a
+    path or a URL such as `s3://bucket/flights/{month}.parquet`; `{month}` stands for 2013-01,
+    `$NAME` for a variable of the environment, a trailing `/` for every such file below. `sql`: the
+    table or view `table` behind the SQLAlchemy URL that the variable `url_from` of the environment
+    holds. Credentials stand in the environment only.
     """
 
-    kind: Literal["python"] = "python"
+    kind: Literal["python", "parquet", "csv", "sql"] = "python"
     name: Name
-    function: Callable_
+    function: Callable_ | None = None
+    location: str = ""
+    encoding: str = "utf-8"
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    url_from: str = Field(default="", pattern=r"^([A-Z][A-Z0-9_]*)?$")
+    table: str = Field(default="", pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)?)?$")
     partitions: Literal["monthly"] = "monthly"
     first: date
     last: date | None = None  # the first day of the last partition; open-ended where missing
     min_rows: int = Field(default=1, ge=1)  # of one partition
     volume_tolerance: float = Field(default=0.5, gt=0)  # share by which a partition may differ
     max_age_days: int | None = Field(default=None, ge=1)  # newest row against the asking time
+    max_gap_days: int | None = Field(default=None, ge=1)  # days in a row without any row
     origin: str = ""  # who publishes the data, under which licence
+
+    @property
+    def reference(self) -> str:
+        """Where rows come from, in one word that holds no credential."""
+        match self.kind:
+            case "python":
+                return str(self.function)
+            case "sql":
+                return f"${self.url_from}/{self.table}"
+            case _:
+                return self.location
 
     @model_validator(mode="after")
     def _forward(self) -> "Source":
         if self.last is not None and self.last < self.first:
             raise ValueError(f"last {self.last} is before first {self.first}")
+        return self
+
+    @model_validator(mode="after")
+    def _words_of_its_kind(self) -> "Source":
+        wanted = WORDS_OF[self.kind]
+        for word in ("function", "location", "url_from", "table"):
+            if bool(getattr(self, word)) != (word in wanted):
+                verb = "needs" if word in wanted else "has no use for"
+                raise ValueError(f"a source of kind {self.kind} {verb} {word}")
+        scheme, found, rest = self.location.partition("://")
+        if found and "@" in rest.partition("/")[0]:
+            raise ValueError(
+                f"location {scheme}://… holds a credential; put it into the environment"
+            )
         return self
 
 
@@ -112,7 +197,13 @@ class Target(Part):
     label_delay_hours: float = Field(ge=0)
     min_rate: float = Field(default=0.0, ge=0, le=1)
     max_rate: float = Field(default=1.0, ge=0, le=1)
+    max_noise: float = Field(default=0.05, gt=0, le=1)  # labels that rows like theirs contradict
     unlabelled: str  # which rows have no label and why; they are counted, never guessed
+
+    @property
+    def delay_days(self) -> int:
+        """Whole days that must pass before every label of a day is known."""
+        return math.ceil(self.label_delay_hours / 24)
 
     @model_validator(mode="after")
     def _rates_in_order(self) -> "Target":
@@ -130,7 +221,9 @@ class DerivedFeature(Part):
 
 
 class HistoryFeature(Part):
-    """The smoothed label rate of a key over the `days` days that ended the day before.
+    """The smoothed label rate of a key over the last `days` days whose labels are all known.
+
+    These end the day before, or as many days earlier as the target's `label_delay_hours` fill.
 
     Rate = (positives + prior_weight * overall rate) / (rows + prior_weight), both counted over the
     same days; a key that was never seen has the overall rate.

@@ -15,9 +15,11 @@ from mlops_pipeline.contract.columns import (
     HistoryFeature,
     Name,
     Part,
+    Relation,
     Source,
     Target,
 )
+from mlops_pipeline.contract.expressions import parse_expression
 from mlops_pipeline.contract.promises import (
     Acceptance,
     Approvals,
@@ -54,9 +56,11 @@ class ModelContract(Part):
     task: Literal["binary"]
     entity: tuple[Name, ...] = Field(min_length=1)  # the columns that name a row
     event_time: Name
+    purpose: Name | None = None  # what the answers are used for; columns may exclude it
     seed: int = Field(default=0, ge=0, lt=2**31)
     source: Source
     columns: tuple[Column, ...] = Field(min_length=1)
+    relations: tuple[Relation, ...] = ()
     target: Target
     features: Features
     splits: Splits
@@ -110,6 +114,7 @@ def cross_findings(contract: ModelContract) -> Iterator[Finding]:
     """Everything that no part can see alone, each at the part that should change."""
     yield from _listed_once(contract)
     yield from _roles(contract)
+    yield from _relations(contract)
     yield from _features_known_in_time(contract)
     yield from _cuts(contract)
 
@@ -118,6 +123,7 @@ def _listed_once(contract: ModelContract) -> Iterator[Finding]:
     lists: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
         (("entity",), "", contract.entity),
         (("columns",), "name", contract.column_names),
+        (("relations",), "name", tuple(r.name for r in contract.relations)),
         (("features", "columns"), "name", tuple(f.name for f in contract.features.columns)),
         (("candidates",), "name", tuple(c.name for c in contract.candidates)),
         (("rollout", "guards"), "name", tuple(g.name for g in contract.rollout.guards)),
@@ -154,6 +160,14 @@ def _roles(contract: ModelContract) -> Iterator[Finding]:
             )
     if contract.target.name in names:
         yield Finding(("target", "name"), f"{contract.target.name!r} is also a column")
+
+
+def _relations(contract: ModelContract) -> Iterator[Finding]:
+    for index, relation in enumerate(contract.relations):
+        for name in parse_expression(relation.holds).columns:
+            if name not in contract.column_names:
+                at = ("relations", index, "holds")
+                yield Finding(at, f"relation {relation.name}: no column is named {name!r}")
 
 
 def _features_known_in_time(contract: ModelContract) -> Iterator[Finding]:
