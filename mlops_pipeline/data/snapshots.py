@@ -17,8 +17,8 @@ import pandas as pd
 
 from mlops_pipeline.contract.load import contract_digest, load_callable
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data import files, sources, sql
 from mlops_pipeline.data import parts as codec
-from mlops_pipeline.data import sources
 from mlops_pipeline.data.objects import ObjectStore, canonical_json, digest_of, write_once
 from mlops_pipeline.data.windows import Window, month_start
 from mlops_pipeline.errors import SnapshotCorrupt, SourceError
@@ -156,7 +156,7 @@ class Snapshots:
         manifest = Manifest(
             format=FORMAT,
             model=contract.name,
-            source=contract.source.function,
+            source=contract.source.reference,
             contract=contract_digest(contract),
             code=code_digest(contract),
             event_time=contract.event_time,
@@ -234,8 +234,9 @@ class Snapshots:
 
 def code_digest(contract: ModelContract) -> str:
     """SHA-256 over the source text of what makes parts: this room's modules and the source's."""
-    function = load_callable(contract.source.function)
-    modules = (sources, codec, sys.modules[function.__module__])
+    modules = [sources, codec, files, sql]
+    if contract.source.function is not None:
+        modules.append(sys.modules[load_callable(contract.source.function).__module__])
     return digest_of("\0".join(inspect.getsource(module) for module in modules).encode())
 
 

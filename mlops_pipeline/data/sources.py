@@ -11,6 +11,9 @@ from pandas.api.types import infer_dtype, is_bool_dtype, is_numeric_dtype
 from mlops_pipeline.contract.columns import Column, ColumnType
 from mlops_pipeline.contract.load import load_callable
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data.evolution import evolution
+from mlops_pipeline.data.files import read_file_source
+from mlops_pipeline.data.sql import read_sql_source
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.errors import SourceError
 
@@ -21,42 +24,63 @@ def read_source(contract: ModelContract, window: Window) -> pd.DataFrame:
     """Every row of the source with its event time in the window, as `conform` leaves it.
 
     Raises:
-        SourceError: the function gave no frame, no row, rows of another time, or columns that
+        SourceError: the source cannot be read, gave no row, rows of another time, or columns that
             cannot be read as the contract says; the message names column and value.
     """
-    reference = contract.source.function
+    return conform(contract, read_raw(contract, window), window)
+
+
+def read_raw(contract: ModelContract, window: Window) -> pd.DataFrame:
+    """At least one row, in whatever columns and types the source has."""
+    match contract.source.kind:
+        case "python":
+            frame = _called(contract, window)
+        case "sql":
+            frame = read_sql_source(contract, window)
+        case _:
+            frame = read_file_source(contract, window)
+    if frame.empty:
+        raise SourceError(
+            f"{contract.source.reference} gave no row for {window}; is the window right?"
+        )
+    log.info("source=%s window=%s rows=%d", contract.source.name, window, len(frame))
+    return frame
+
+
+def _called(contract: ModelContract, window: Window) -> pd.DataFrame:
+    reference = str(contract.source.function)
     frame = load_callable(reference)(window.start, window.end)
     if not isinstance(frame, pd.DataFrame):
         raise SourceError(f"{reference} gave {type(frame).__name__} for {window}, not a DataFrame")
-    rows = conform(contract, frame)
-    if rows.empty:
-        raise SourceError(f"{reference} gave no row for {window}; is the window right?")
-    require_inside(contract, rows, window)
-    log.info("source=%s window=%s rows=%d", contract.source.name, window, len(rows))
-    return rows
+    return frame
 
 
-def conform(contract: ModelContract, frame: pd.DataFrame) -> pd.DataFrame:
+def conform(
+    contract: ModelContract, frame: pd.DataFrame, window: Window | None = None
+) -> pd.DataFrame:
     """A frame of the contract's columns in their order and types, sorted by event time and entity.
 
     Numbers are float64, integers int64 (float64 where nullable or, against the contract, empty),
     categories and texts Python strings or None, times datetime64[ns]. Further columns are left out.
 
     Raises:
-        SourceError: a column is missing or holds a value of another type.
+        SourceError: a column is missing or holds a value of another type; with `window`, also that
+            a row lies outside it.
     """
-    missing = [name for name in contract.column_names if name not in frame.columns]
-    if missing:
+    changes = evolution(contract, frame)
+    if changes.removed:
         raise SourceError(
-            f"{contract.source.name}: no column {', '.join(missing)}; the source has "
+            f"{contract.source.name}: no column {', '.join(changes.removed)}; the source has "
             f"{', '.join(map(str, frame.columns))}"
         )
-    further = [str(name) for name in frame.columns if name not in contract.column_names]
-    if further:
-        log.warning("source=%s ignored_columns=%s", contract.source.name, ",".join(further))
+    if changes.added:
+        log.warning("source=%s ignored_columns=%s", contract.source.name, ",".join(changes.added))
     typed = pd.DataFrame({c.name: _typed(c, frame[c.name]) for c in contract.columns})
     order = list(dict.fromkeys((contract.event_time, *contract.entity)))
-    return typed.sort_values(order, kind="stable", ignore_index=True)
+    rows = typed.sort_values(order, kind="stable", ignore_index=True)
+    if window is not None:
+        require_inside(contract, rows, window)
+    return rows
 
 
 def require_inside(contract: ModelContract, frame: pd.DataFrame, window: Window) -> None:
