@@ -6,12 +6,13 @@ import shutil
 import sys
 import warnings
 from contextlib import ExitStack
+from dataclasses import replace
 
 import click
 from rich.console import Console
 
 from mlops_pipeline.cli.demo import release, rollout, service
-from mlops_pipeline.cli.demo.profiles import PROFILES
+from mlops_pipeline.cli.demo.profiles import PROFILES, Profile
 from mlops_pipeline.cli.demo.show import Show
 from mlops_pipeline.cli.demo.story import Stage, Story, StoryBroken, tell
 from mlops_pipeline.cli.demo.summary import summarise, table, write_page
@@ -34,7 +35,8 @@ STAGES = (
 @click.command()
 @click.option("--profile", type=click.Choice(sorted(PROFILES)), default="full", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def demo(profile: str, as_json: bool) -> int:
+@click.option("--fault", default=None, help="What the broken version does; '' plants nothing.")
+def demo(profile: str, as_json: bool, fault: str | None) -> int:
     """Tell the whole story on real flights; exit code 0 only if every claim held.
 
     State lives below MLOPS_HOME (default .mlops), which is emptied first.
@@ -44,7 +46,10 @@ def demo(profile: str, as_json: bool) -> int:
     broken: str | None = None
     with ExitStack() as closing:
         show = closing.enter_context(Show(console, len(STAGES)))
-        story = _open(settings, profile, show, closing)
+        told = PROFILES[profile]
+        if fault is not None:
+            told = replace(told, fault=fault)
+        story = _open(settings, told, show, closing)
         try:
             tell(story, STAGES)
         except StoryBroken as error:
@@ -81,7 +86,7 @@ def _fresh_home() -> Settings:
     return settings
 
 
-def _open(settings: Settings, profile: str, show: Show, closing: ExitStack) -> Story:
+def _open(settings: Settings, profile: Profile, show: Show, closing: ExitStack) -> Story:
     """The story before its first stage; what it opens is closed by `closing`."""
     warnings.filterwarnings("ignore", category=Warning, module="dagster")
     from mlops_pipeline.components.drive import Driver
@@ -96,7 +101,7 @@ def _open(settings: Settings, profile: str, show: Show, closing: ExitStack) -> S
     instance = open_instance(settings)
     closing.callback(instance.dispose)
     return Story(
-        profile=PROFILES[profile],
+        profile=profile,
         contract=contract,
         house=House(),
         driver=Driver(defs(), instance),
