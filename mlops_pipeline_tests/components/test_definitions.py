@@ -11,6 +11,7 @@ import pytest
 
 from mlops_pipeline.components.model import model_definitions
 from mlops_pipeline.contract.load import load_contract
+from mlops_pipeline.definitions import defs
 from mlops_pipeline.settings import PACKAGE_MODELS
 
 HEAVY = ("torch", "mlflow", "evidently", "lightgbm", "onnxruntime", "matplotlib.pyplot")
@@ -25,7 +26,7 @@ print(json.dumps([[name for name in %r if name in sys.modules], jobs]))
 
 @pytest.fixture(scope="module")
 def loaded() -> dg.Definitions:
-    return model_definitions(load_contract(PACKAGE_MODELS / "flight_delay" / "contract.yaml"))
+    return defs()
 
 
 def test_loading_needs_no_state_and_imports_nothing_heavy(tmp_path: Path) -> None:
