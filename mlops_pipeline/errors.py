@@ -11,6 +11,9 @@
     ├── TrainingError          a trainer cannot fit what it was given
     ├── EvaluationError        models cannot be compared on these rows
     ├── RegistryError          a version is missing, unsigned or altered
+    │   ├── Unsigned           a version carries no signed statement
+    │   ├── UntrustedKey       nobody who is trusted signed a version
+    │   └── Tampered           a byte is not the one that was signed
     ├── LedgerError
     │   └── LostRace           a compare-and-set met a newer epoch or generation
     ├── ServingError           a server cannot load or answer
@@ -71,6 +74,18 @@ class EvaluationError(MlopsError):
 
 class RegistryError(MlopsError):
     """A version is missing, unsigned or altered."""
+
+
+class Unsigned(RegistryError):
+    """A version carries no signed statement of where it came from."""
+
+
+class UntrustedKey(RegistryError):
+    """Nobody who is trusted signed the version."""
+
+
+class Tampered(RegistryError):
+    """A byte of the version, or of its statement, is not the one that was signed."""
 
 
 class LedgerError(MlopsError):
