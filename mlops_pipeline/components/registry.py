@@ -54,6 +54,7 @@ def version_asset(contract: ModelContract) -> dg.AssetsDefinition:
             house.registry,
             bundle=evaluation.candidate.bundle,
             run_id=mlflow.active_run().info.run_id,
+            keys=house.settings.keys,
             now=datetime.now(UTC),
         )
         house.bundle_folder(row.bundle)

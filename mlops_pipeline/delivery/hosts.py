@@ -19,6 +19,7 @@ import httpx
 from mlops_pipeline.delivery.processes import Child, ProcessBook
 from mlops_pipeline.delivery.unix import listens
 from mlops_pipeline.errors import DeliveryError
+from mlops_pipeline.registry.keys import TRUSTED
 from mlops_pipeline.settings import Settings
 
 FIRST_PAUSE = 0.2  # seconds before the first restart; doubled each time
@@ -67,6 +68,7 @@ def serving_command(settings: Settings) -> HostCommand:
     def command(spec: HostSpec, socket: Path) -> list[str]:
         argv = [sys.executable, "-m", "mlops_pipeline.serving"]
         argv += ["--bundle", spec.bundle, "--model", spec.model, "--version", spec.version]
+        argv += ["--trust", str(settings.keys / TRUSTED)]
         argv += ["--features", str(settings.feature_snapshots / spec.model)]
         argv += ["--log", str(settings.request_log / spec.model / spec.version)]
         argv += ["--uds", str(socket)]

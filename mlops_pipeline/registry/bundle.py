@@ -4,6 +4,7 @@
     contract.json     the contract it was judged by
     lineage.json      where it came from
     model/…           the trainer's native files
+    attestation.json  once registered: the signed statement over all of these
 
 Serving opens bundles, so this module imports no client of anything.
 """
@@ -26,6 +27,7 @@ from mlops_pipeline.training.protocols import Model
 MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
 LINEAGE = "lineage.json"
+ATTESTATION = "attestation.json"
 MODEL = "model/"
 FORMAT = 1
 
@@ -131,6 +133,12 @@ def tree_digest(files: Mapping[str, bytes]) -> str:
     return digest_of(canonical_json({name: digest_of(files[name]) for name in sorted(files)}))
 
 
+def native_digest(manifest: BundleManifest) -> str:
+    """What the version computes, whoever built it when: its model files and feature definitions."""
+    files = {n: d for n, d in manifest.files.items() if n.startswith(MODEL)}
+    return digest_of(canonical_json({"files": files, "definition": manifest.definition_digest}))
+
+
 def open_bundle(folder: Path) -> Bundle:
     """The bundle in `folder`: every byte is what its manifest says, and nothing else lies there.
 
@@ -144,7 +152,8 @@ def open_bundle(folder: Path) -> Bundle:
         if path.is_symlink() or not path.is_dir()
     }
     listed = {MANIFEST, *manifest.files}
-    for what, names in (("lacks", listed - found), ("also holds", found - listed)):
+    extra = found - listed - {ATTESTATION}
+    for what, names in (("lacks", listed - found), ("also holds", extra)):
         if names:
             raise RegistryError(
                 f"{folder} {what} {', '.join(sorted(names))}: it is not the bundle that was "

@@ -37,8 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(args: argparse.Namespace) -> None:
     started = time.perf_counter()
+    from mlops_pipeline.registry.attestation import open_signed
     from mlops_pipeline.registry.bundle import open_bundle
     from mlops_pipeline.serving.app import ServingApp
+    from mlops_pipeline.serving.compaction import Compactor
     from mlops_pipeline.serving.faults import Faults, parse_faults
     from mlops_pipeline.serving.lookups import Lookups
     from mlops_pipeline.serving.predictor import Predictor
@@ -49,7 +51,13 @@ def _serve(args: argparse.Namespace) -> None:
     if args.uds is not None:
         check_socket(args.uds)
     faults = Faults(parse_faults(args.fault)) if args.fault else None
-    bundle = open_bundle(args.bundle)
+    if args.trust is None:
+        logger.warning(
+            "server=unverified bundle=%s: no --trust, so no signature asked", args.bundle
+        )
+        bundle = open_bundle(args.bundle)
+    else:
+        bundle = open_signed(args.bundle, args.trust)
     if bundle.manifest.model != args.model:
         raise ServingError(
             f"--model {args.model}: {args.bundle} holds a version of {bundle.manifest.model}"
@@ -58,7 +66,8 @@ def _serve(args: argparse.Namespace) -> None:
     lookups = Lookups(args.features, bundle.contract, bundle.manifest.definition_digest)
     predictor = Predictor(bundle, scorer, lookups)
     lookups.start()
-    log = RequestLog(args.log)
+    compactor = Compactor(args.log, args.log_keep_days)
+    log = RequestLog(args.log, rate=args.log_rate, rotated=compactor)
     log.start()
     probability = predictor.self_test()
     app = ServingApp(version=args.version, predictor=predictor, log=log, faults=faults)
@@ -91,12 +100,25 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m mlops_pipeline.serving", description="Serves one model version over HTTP."
     )
     parser.add_argument("--bundle", type=Path, required=True, help="folder of the unpacked version")
+    parser.add_argument("--trust", type=Path, help="folder of the public keys that may sign it")
     parser.add_argument("--model", required=True, help="the model's name")
     parser.add_argument("--version", required=True, help="the version's number")
     parser.add_argument(
         "--features", type=Path, required=True, help="the model's feature snapshots"
     )
     parser.add_argument("--log", type=Path, required=True, help="folder for request records")
+    parser.add_argument(
+        "--log-rate",
+        type=float,
+        default=float(os.environ.get("MLOPS_LOG_RATE", "1")),
+        help="share of good answers that leave a record (MLOPS_LOG_RATE)",
+    )
+    parser.add_argument(
+        "--log-keep-days",
+        type=float,
+        default=float(os.environ.get("MLOPS_LOG_KEEP_DAYS", "90")),
+        help="days for which records are kept (MLOPS_LOG_KEEP_DAYS)",
+    )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--uds", type=Path, help="unix socket to listen on")
     where.add_argument("--port", type=int, help="loopback port to listen on; 0 takes a free one")

@@ -12,6 +12,7 @@ from mlops_pipeline.features.online import publish
 from mlops_pipeline.serving.request_log import Arm, read_records
 from mlops_pipeline.settings import Settings
 from mlops_pipeline_tests.delivery.conftest import NodeProcess, until
+from mlops_pipeline_tests.registry.parts import sign_in_place
 from mlops_pipeline_tests.serving import world
 
 MODEL = "flight_delay"
@@ -22,7 +23,7 @@ def real_node(settings: Settings) -> Iterator[NodeProcess]:
     """A node over our own model servers; a version and its look-ups are there."""
     running = NodeProcess(settings, real=True)
     publish(settings.feature_snapshots / MODEL, world.snapshot(world.flights()))
-    world.make_bundle(settings.home / "bundle")
+    sign_in_place(settings.home / "bundle", world.bundle_files(world.flights()), settings.keys)
     running.start()
     yield running
     running.stop()
