@@ -1,11 +1,17 @@
-"""What the evaluation asset composes: scores of candidates and champion on the same rows."""
+"""What the evaluation asset composes: the best candidate, and it beside the champion.
 
+The candidate is chosen on the validation rows. The test's rows are asked once, about the one that
+was chosen: a gate on rows that also picked the winner would flatter it.
+"""
+
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from mlops_pipeline.components.controls import look_for_leaks, try_controls
 from mlops_pipeline.components.house import House
 from mlops_pipeline.components.training import CandidateRef
 from mlops_pipeline.contract.load import parse_contract_json
@@ -14,6 +20,7 @@ from mlops_pipeline.contract.promises import HIGHER_IS_BETTER
 from mlops_pipeline.data.splits import plan_split
 from mlops_pipeline.errors import EvaluationError
 from mlops_pipeline.evaluation.evaluate import evaluate
+from mlops_pipeline.evaluation.gates import judge_comparison, suspicious
 from mlops_pipeline.evaluation.metrics import measure
 from mlops_pipeline.evaluation.records import Change, EvaluationReport
 from mlops_pipeline.evaluation.resources import measure_resources
@@ -33,15 +40,18 @@ from mlops_pipeline.registry.standing import (
     stored_model,
 )
 from mlops_pipeline.training.assemble import Assembled, assemble
+from mlops_pipeline.training.protocols import Explaining, Model
+
+ATTRIBUTED_ROWS = 2000  # one attribution costs as much as a hundred answers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contest:
-    """The candidates, their scores on the test's rows, and which one goes on."""
+    """Which candidate goes on, why, and its scores on the test's rows."""
 
     chosen: CandidateRef
-    scores: Mapping[str, np.ndarray]  # by candidate
-    points: Mapping[str, float]  # the choosing metric, by candidate
+    scores: np.ndarray  # of the chosen one, on the test's rows
+    points: Mapping[str, float]  # the choosing metric on the validation rows, by candidate
     rows: Assembled
     frame: pd.DataFrame
     matrix: FeatureMatrix
@@ -50,21 +60,42 @@ class Contest:
 def hold_contest(
     contract: ModelContract, house: House, candidates: Mapping[str, CandidateRef]
 ) -> Contest:
-    """Every candidate was asked about the test's rows; the best by `choose_by` goes on."""
+    """The best candidate by `choose_by` on the validation rows goes on to the test's rows.
+
+    Raises:
+        EvaluationError: no candidate has a finite score.
+    """
     features = next(iter(candidates.values())).features
     frame = house.snapshots.read(features.snapshot)
     matrix = load_matrix(house.objects, features.digest)
     rows = assemble(contract, frame, matrix, plan_split(contract.splits, features.snapshot.end))
-    metric = contract.acceptance.choose_by
-    scores, points = {}, {}
-    for name, candidate in candidates.items():
-        model = stored_model(house.objects, candidate.bundle)
-        scores[name] = model.predict(rows.test.matrix.values)
-        points[name] = measure(
-            metric, rows.test.labels, scores[name], contract.acceptance.threshold
+    models = {name: stored_model(house.objects, c.bundle) for name, c in candidates.items()}
+    metric, seen = contract.acceptance.choose_by, rows.validation
+    points = {
+        name: measure(
+            metric, seen.labels, model.predict(seen.matrix.values), contract.acceptance.threshold
         )
-    best = max(points, key=lambda name: points[name] * (1 if HIGHER_IS_BETTER[metric] else -1))
+        for name, model in models.items()
+    }
+    best = best_of(metric, points)
+    scores = models[best].predict(rows.test.matrix.values)
     return Contest(candidates[best], scores, points, rows, frame, matrix)
+
+
+def best_of(metric: str, points: Mapping[str, float]) -> str:
+    """The name with the best finite value; of equals, the first in the contract's order.
+
+    Raises:
+        EvaluationError: no value is finite.
+    """
+    finite = {name: point for name, point in points.items() if math.isfinite(point)}
+    if not finite:
+        raise EvaluationError(
+            f"no candidate can be chosen by {metric} on the validation rows: {dict(points)}; "
+            "widen splits.validation_days or choose by another metric"
+        )
+    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    return max(finite, key=lambda name: sign * finite[name])
 
 
 def evaluate_chosen(contract: ModelContract, house: House, contest: Contest) -> EvaluationReport:
@@ -73,26 +104,44 @@ def evaluate_chosen(contract: ModelContract, house: House, contest: Contest) -> 
     with reading(house.ledger) as view:
         champion = champion_version(view, contract.name)
     files = house.objects.get_tree(chosen.bundle)
-    scores = contest.scores[chosen.name]
-    return evaluate(
+    model = stored_model(house.objects, chosen.bundle)
+    cuts = _cuts(contract, contest)
+    rival = None if champion is None else _champion_scores(house, contest, champion)
+    report = evaluate(
         contract,
         candidate=chosen.name,
         rows=test,
-        cuts=_cuts(contract, contest),
-        scores=scores,
-        champion_scores=None if champion is None else _champion_scores(house, contest, champion),
+        cuts=cuts,
+        scores=contest.scores,
+        champion_scores=rival,
         champion_version=None if champion is None else champion.version,
         resources=measure_resources(
             chosen.trainer,
             {n.removeprefix(MODEL): c for n, c in files.items() if n.startswith(MODEL)},
             values=test.matrix.values,
-            expected=scores,
+            expected=contest.scores,
             bundle_bytes=sum(len(content) for content in files.values()),
+            limits=contract.acceptance.resources,
         ),
         seed=contract.seed,
-        importance=stored_model(house.objects, chosen.bundle).importance(),
+        importance=model.importance(),
+        attributions=_attributions(model, test.matrix),
         changes=_changes(house, chosen, champion),
     )
+    tried = try_controls(contract, contest.rows, cuts, contest.scores, rival)
+    report = replace(report, controls=tried)
+    if suspicious(judge_comparison(contract, report)):
+        split = plan_split(contract.splits, chosen.features.snapshot.end)
+        report = replace(report, leaks=look_for_leaks(contract, contest.rows, contest.frame, split))
+    return report
+
+
+def _attributions(model: Model, matrix: FeatureMatrix) -> dict[str, float]:
+    """Mean size of what each feature adds to the log-odds, on some of the test's rows."""
+    if not isinstance(model, Explaining):
+        return {}
+    added = model.attributions(matrix.values[:ATTRIBUTED_ROWS])
+    return dict(zip(matrix.names, np.abs(added).mean(axis=0).tolist(), strict=True))
 
 
 def _cuts(contract: ModelContract, contest: Contest) -> dict[str, np.ndarray]:

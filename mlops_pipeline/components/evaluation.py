@@ -163,7 +163,7 @@ def _metadata(
         "report": stored,
         "reasons": table({"promise": r.subject, "finding": r.text} for r in gate.reasons),
         "contest": table(
-            {"candidate": n, "chosen by": p, "goes on": n == report.candidate}
+            {"candidate": n, "on validation rows": p, "goes on": n == report.candidate}
             for n, p in contest.points.items()
         ),
         **_metrics(report),

@@ -1,7 +1,7 @@
 """The evaluation itself: scores of candidate and champion on the same rows become a report."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -44,11 +44,14 @@ def evaluate(
     seed: int,
     importance: Mapping[str, float] | None = None,
     changes: tuple[Change, ...] = (),
+    attributions: Mapping[str, float] | None = None,
+    metrics: Collection[str] = tuple(METRICS),
 ) -> EvaluationReport:
     """Everything that these rows say about the candidate, with intervals; nothing is judged yet.
 
     `cuts` holds one value a row for every column that the contract's slices and fairness groups
     name: texts, numbers, or category codes. `champion_scores` are the champion's on the same rows.
+    Only `metrics` are computed.
 
     Raises:
         EvaluationError: there are no rows, or something has another length than they.
@@ -74,7 +77,7 @@ def evaluate(
         threshold=bounds.threshold,
         metrics={
             name: _metric(contract, name, draws, labels, scores, champion_scores)
-            for name in METRICS
+            for name in metrics
         },
         slices=evaluate_slices(
             contract,
@@ -91,6 +94,7 @@ def evaluate(
         calibration_p=finite(ece_consistency(labels, scores, seed=seed)),
         importance=dict(importance or {}),
         changes=changes,
+        attributions=dict(attributions or {}),
     )
 
 

@@ -9,6 +9,8 @@ the same result. Every finding has one effect, and the verdict is the worst of t
     error     something could not be measured
 """
 
+from collections.abc import Iterable
+
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Criterion
 from mlops_pipeline.errors import EvaluationError
@@ -28,7 +30,13 @@ from mlops_pipeline.evaluation.verdict import (
     Verdict,
     shown,
 )
-from mlops_pipeline.evaluation.vetoes import judge_fairness, judge_resources, judge_slices
+from mlops_pipeline.evaluation.vetoes import (
+    judge_controls,
+    judge_fairness,
+    judge_leaks,
+    judge_resources,
+    judge_slices,
+)
 
 _ORDER = list(Verdict)
 
@@ -44,10 +52,11 @@ def judge(contract: ModelContract, report: EvaluationReport) -> GateResult:
             f"a report on {report.model!r} cannot be judged by the contract of {contract.name!r}"
         )
     findings = (
-        *(_criterion(criterion, report) for criterion in contract.acceptance.criteria),
-        *judge_slices(contract, report),
+        *judge_comparison(contract, report),
         *judge_fairness(contract, report),
         *judge_resources(contract, report.resources),
+        *judge_controls(report),
+        *judge_leaks(report),
     )
     effects = [finding.worst for finding in findings if finding.worst is not None]
     verdict = max(effects, key=_ORDER.index, default=Verdict.HOLD)
@@ -63,6 +72,19 @@ def judge(contract: ModelContract, report: EvaluationReport) -> GateResult:
         reasons=tuple(Reason(f.subject, f.outcome, f.text) for f in decided),
         findings=findings,
     )
+
+
+def judge_comparison(contract: ModelContract, report: EvaluationReport) -> tuple[Finding, ...]:
+    """What is found about the scores alone: criteria and slices."""
+    return (
+        *(_criterion(criterion, report) for criterion in contract.acceptance.criteria),
+        *judge_slices(contract, report),
+    )
+
+
+def suspicious(findings: Iterable[Finding]) -> bool:
+    """Some gain is larger than the contract believes unseen."""
+    return any(finding.outcome is Outcome.SUSPICIOUS for finding in findings)
 
 
 def _criterion(criterion: Criterion, report: EvaluationReport) -> Finding:

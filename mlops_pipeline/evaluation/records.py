@@ -3,7 +3,7 @@
 A number that could not be had is None, never NaN: the records have one JSON text and one digest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
@@ -127,6 +127,34 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlResult:
+    """A model whose verdict is known beforehand, and whether the gate gave it."""
+
+    name: str
+    must: str  # be rejected, be vetoed, not be rejected
+    held: bool | None  # None: it could not be tried on these rows
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Something by which the answer may have reached the model."""
+
+    where: str  # a feature, or "rows", or "time"
+    strength: float  # an AUC, or how many rows
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeakProbe:
+    """What was looked at because a gain was too good to be believed, and what was found."""
+
+    features: int
+    keys: int
+    found: tuple[Leak, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationReport:
     """Everything that was measured about one candidate on one set of rows."""
 
@@ -152,6 +180,9 @@ class EvaluationReport:
     calibration_p: float | None
     importance: dict[str, float]
     changes: tuple[Change, ...]
+    controls: tuple[ControlResult, ...] = ()
+    leaks: LeakProbe | None = None  # None: no gain was suspicious
+    attributions: dict[str, float] = field(default_factory=dict)  # mean |log-odds| of a feature
 
 
 def report_json(report: EvaluationReport) -> bytes:

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     FAIRNESS = "fairness"
     RESOURCE = "resource"
     EVIDENCE = "evidence"
+    CONTROL = "control"
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,43 @@ def judge_resources(contract: ModelContract, use: ResourceUse | None) -> Iterato
         )
 
 
+def judge_controls(report: EvaluationReport) -> Iterator[Finding]:
+    """Each negative control; where one fails, no verdict on these rows can be believed."""
+    for control in report.controls:
+        outcome = _HELD[control.held]
+        said = {True: "as it must", False: "it was not", None: "not tried"}[control.held]
+        yield Finding(
+            Kind.CONTROL,
+            control.name,
+            outcome,
+            Verdict.ERROR if control.held is False else None,
+            f"{control.name} must be {control.must}; {said}: {control.detail}",
+        )
+
+
+def judge_leaks(report: EvaluationReport) -> Iterator[Finding]:
+    """What the probe found; a person decides, whatever it found."""
+    probe = report.leaks
+    if probe is None:
+        return
+    looked = f"{probe.features} features and {probe.keys} rows were looked at"
+    for leak in probe.found:
+        yield Finding(
+            Kind.EVIDENCE, leak.where, Outcome.SUSPICIOUS, Verdict.HOLD, f"leak probe: {leak.text}"
+        )
+    if not probe.found:
+        yield Finding(
+            Kind.EVIDENCE,
+            "leak probe",
+            Outcome.NOT_EVALUATED,
+            None,
+            f"leak probe: nothing found; {looked}; a person decides whether to believe the gain",
+        )
+
+
+_HELD = {True: Outcome.MET, False: Outcome.MISSED, None: Outcome.NOT_EVALUATED}
+
+
 def _absent(kind: Kind, subject: str) -> Finding:
     return Finding(
         kind,

@@ -136,6 +136,12 @@ class LightgbmModel:
         gains = shares(self._booster.feature_importance("gain"))
         return dict(zip(self.feature_names, gains.tolist(), strict=True))
 
+    def attributions(self, values: np.ndarray) -> np.ndarray:
+        """Shapley values of the trees (Lundberg et al. 2020, Nature Machine Intelligence 2)."""
+        wide = as_values(values, self._booster.num_feature())
+        found = self._booster.predict(wide, pred_contrib=True, num_threads=1)
+        return np.asarray(found, dtype=np.float64)[:, :-1]  # the last is the mean answer
+
     def facts(self) -> dict[str, Fact]:
         """See `Model.facts`."""
         return dict(self._facts)

@@ -1,7 +1,7 @@
 """The seam between a way to fit and everything that uses what was fitted."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -36,6 +36,14 @@ class Model(Protocol):
 
     def facts(self) -> dict[str, Fact]:
         """What the fit was like: rounds, device, seconds. Empty for a model that was loaded."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A model that can say what moved each of its answers."""
+
+    def attributions(self, values: np.ndarray) -> np.ndarray:
+        """What each feature adds to the log-odds of each row, shape (n, p)."""
 
 
 class Trainer(Protocol):
