@@ -161,6 +161,13 @@ class LiveBound(Part):
     margin: float = Field(gt=0)
 
 
+class ErrorCost(Part):
+    """What a wrong answer costs, in any one unit: saying yes for no, and no for yes."""
+
+    false_yes: float = Field(default=1, ge=0)
+    false_no: float = Field(default=1, ge=0)
+
+
 class Monitoring(Part):
     """What is watched in service, and when it counts.
 
@@ -178,6 +185,7 @@ class Monitoring(Part):
     min_importance: float = Field(default=0.05, ge=0, le=1)  # of the model, in drifted columns
     max_volume_drop: float = Field(default=0.5, gt=0, le=1)  # below the usual answers of a window
     performance: tuple[LiveBound, ...] = (LiveBound(metric="roc_auc", margin=0.05),)
+    cost: ErrorCost = ErrorCost()
     min_coverage: float = Field(default=0.9, gt=0, le=1)  # matured predictions with a known label
     maturity: float = Field(default=0.95, gt=0, lt=1)  # of the labels that come at all, are there
     max_age_hours: float | None = Field(default=None, gt=0)  # of stored rows; unset: not watched
