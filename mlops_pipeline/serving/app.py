@@ -1,26 +1,29 @@
 """The ASGI application of one version: bare, one object, no framework.
 
-    POST /predict   one row as a JSON object -> probability
-    GET  /healthz   200 when warmed, look-ups are there and no drain has begun; else 503
-    GET  /livez     200 while the process runs
-    GET  /version   what is served, by which contract and features, and whether a drill is on
-    GET  /metrics   Prometheus
+    POST /predict               one row as a JSON object -> probability
+    POST /invocations           MLflow's scoring protocol, see `invocations`
+    POST /v2/models/{m}[/versions/{v}]/infer    the Open Inference Protocol, see `inference`
+    GET  /healthz /livez /version /metrics …    see `pages`
 
 A client's mistake is answered 4xx with `{"error": {"field", "what", "allowed"}}`; 5xx is ours.
 `x-request-id` names the prediction (made when missing), `x-unit` what a rollout randomises over
-(the id when missing), `x-shadow: 1` marks the mirror's copy.
+(the id when missing), `x-shadow: 1` marks the mirror's copy. The rows of a request of several have
+the ids `<id>-0`, `<id>-1`, …
 """
 
+import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
 
 import msgspec
 
 from mlops_pipeline.errors import ServingError
+from mlops_pipeline.serving.dialects import MANY_BODY, Content, Dialect, detail
 from mlops_pipeline.serving.faults import Faults
+from mlops_pipeline.serving.inference import OpenInference
 from mlops_pipeline.serving.intake import (
     JSON,
     Receive,
@@ -29,18 +32,23 @@ from mlops_pipeline.serving.intake import (
     named,
     read_body,
     unreadable,
+    usable,
 )
-from mlops_pipeline.serving.metrics import CONTENT_TYPE, Metrics
+from mlops_pipeline.serving.invocations import Invocations
+from mlops_pipeline.serving.many import Several
+from mlops_pipeline.serving.metrics import Metrics
+from mlops_pipeline.serving.pages import Pages
 from mlops_pipeline.serving.predictor import NotReady, Prediction, Predictor
 from mlops_pipeline.serving.records import Call, RecordMaker
 from mlops_pipeline.serving.refusals import TIMED_OUT, TOO_LARGE, Refusal
 from mlops_pipeline.serving.request_log import Arm, Outcome, RequestLog
 
 logger = logging.getLogger(__name__)
+FAILED = "the version failed on this row; see the server's log"
 
 
 class Answer(msgspec.Struct, gc=False):
-    """The body of a 200."""
+    """The body of a 200 of `/predict`."""
 
     id: str
     model: str
@@ -65,7 +73,6 @@ class ServingApp:
     ) -> None:
         self.model = predictor.manifest.model
         self.version = version
-        self.draining = False
         self.in_flight = 0
         self.metrics = Metrics(
             model=self.model,
@@ -74,46 +81,63 @@ class ServingApp:
             log=log,
             fault=faults is not None,
         )
+        self._protocol = protocol = OpenInference(predictor.contract, version)
+        self.pages = Pages(
+            version=version,
+            predictor=predictor,
+            metrics=self.metrics,
+            protocol=protocol,
+            faults=faults,
+        )
         self._predictor = predictor
+        self._several = Several(predictor)
         self._log = log
-        self._records = RecordMaker(self.model, version, predictor.contract)
+        self._records = RecordMaker(self.model, version, predictor.contract, rate=log.rate)
         self._faults = faults
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
         # The name that a router gives the cluster of this version.
         self._served_by = (b"x-served-by", f"{self.model}-v{version}".encode())
-        self._pages = {
-            "/healthz": self._healthz,
-            "/livez": lambda: (200, b"application/json", b'{"live":true}'),
-            "/version": self._version,
-            "/metrics": self._metrics,
+        self._dialects: dict[str, Dialect] = {
+            "/invocations": Invocations(predictor.contract),
+            **{f"{path}/infer": protocol for path in self.pages.models},
         }
+
+    @property
+    def draining(self) -> bool:
+        """Whether a signal asked for the end: answers close their connections."""
+        return self.pages.draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self.pages.draining = value
 
     @property
     def ready(self) -> bool:
         """Warmed (the caller did it), with look-ups, and not draining."""
-        return self._unready() is None
+        return self.pages.unready() is None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request is answered."""
         if scope["type"] != "http":
             raise RuntimeError(f"no {scope['type']} here; serve with lifespan and websockets off")
-        if scope["path"] == "/predict":
-            self.in_flight += 1
-            try:
-                await self._predict(scope, receive, send)
-            finally:
-                self.in_flight -= 1
-        else:
+        path = scope["path"]
+        dialect = None if path == "/predict" else self._dialects.get(path)
+        if path != "/predict" and dialect is None:
             await self._page(scope, send)
+            return
+        self.in_flight += 1
+        try:
+            if dialect is None:
+                await self._predict(scope, receive, send)
+            else:
+                await self._converse(dialect, scope, receive, send)
+        finally:
+            self.in_flight -= 1
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        call = Call(
-            arm=Arm.SHADOW if headers.get(b"x-shadow") == b"1" else Arm.LIVE,
-            at=self._clock(),
-            id=_new_id(),
-        )
+        call = self._call(headers)
         body = named(call, headers) or unreadable(scope, headers) or await read_body(receive)
         if body is None:
             return  # the client left
@@ -123,11 +147,71 @@ class ServingApp:
         status, content = (
             self._refused(call, body) if isinstance(body, Refusal) else self._answered(call, body)
         )
-        seconds = time.perf_counter() - started
+        call.status, call.seconds = status, time.perf_counter() - started
+        self._note(call)  # before the answer leaves: what was heard was always counted
         await self._send(send, status, JSON, content, call)
-        self.metrics.observe(call.arm, call.outcome, seconds, call.score)
-        call.status, call.latency_ms = status, seconds * 1000
-        self._log.append(self._records.later(call))
+        self.metrics.observe(call.arm, call.outcome, call.seconds, call.score)
+
+    async def _converse(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request of several rows is answered in its dialect."""
+        headers = dict(scope["headers"])
+        call = self._call(headers)
+        body = (
+            named(call, headers)
+            or unreadable(scope, headers, dialect.kinds, MANY_BODY)
+            or await read_body(receive, MANY_BODY)
+        )
+        if body is None:
+            return
+        if self._faults is not None:
+            await self._strike(call, self._faults)
+        started = time.perf_counter()
+        status, content = await self._told_several(dialect, call, body, headers)
+        call.status, call.seconds = status, time.perf_counter() - started
+        calls = call.rows or [call]
+        for one in calls:
+            one.status, one.seconds, one.outcome = status, call.seconds, call.outcome
+            self._note(one)
+        await self._send(send, status, content.kind, content.body, call, content.headers)
+        self.metrics.observe(call.arm, call.outcome, call.seconds, calls[0].score)
+        for one in calls[1:]:
+            self.metrics.scored(call.arm, one.score)
+
+    async def _told_several(
+        self, dialect: Dialect, call: Call, body: bytes | Refusal, headers: dict[bytes, bytes]
+    ) -> tuple[int, Content]:
+        try:
+            asked = dialect.read(body, headers) if isinstance(body, bytes) else body
+            if isinstance(body, bytes):
+                call.digest = digest(body)
+            if call.failure is not None:
+                asked = Refusal(500, "server", call.failure, "")
+            if not isinstance(asked, Refusal):
+                if asked.id is not None and b"x-request-id" not in headers:
+                    call.id = usable(asked.id) or call.id
+                told = await self._several.predict(call, asked)
+                if not isinstance(told, Refusal):
+                    call.outcome = Outcome.OK
+                    return 200, dialect.answer(asked.id or call.id, asked, told)
+                asked = told
+        except NotReady as error:
+            asked = Refusal(503, "server", str(error), "")
+        except Exception as error:  # the edge: whatever went wrong, the client hears 500
+            logger.exception("infer=failed id=%s error=%s", call.id, error)
+            asked = Refusal(500, "server", FAILED, "")
+        call.rows = None
+        call.outcome = Outcome.ERROR if asked.status >= 500 else Outcome.INVALID
+        return asked.status, Content(dialect.error(call.id, asked))
+
+    def _call(self, headers: dict[bytes, bytes]) -> Call:
+        arm = Arm.SHADOW if headers.get(b"x-shadow") == b"1" else Arm.LIVE
+        return Call(arm=arm, at=self._clock(), id=os.urandom(16).hex())
+
+    def _note(self, call: Call) -> None:
+        if self._records.keeps(call):
+            self._log.append(self._records.later(call))
+        else:
+            self._log.leave_out()
 
     async def _strike(self, call: Call, faults: Faults) -> None:
         try:
@@ -138,6 +222,7 @@ class ServingApp:
     def _answered(self, call: Call, body: bytes) -> tuple[int, bytes]:
         """Status and body; the call holds what happened."""
         try:
+            call.digest = digest(body)
             row = self._predictor.reader.read(body)
             if isinstance(row, Refusal):
                 return self._refused(call, row)
@@ -149,7 +234,7 @@ class ServingApp:
             return self._failed(call, 503, str(error))
         except Exception as error:  # the edge: whatever went wrong, the client hears 500
             logger.exception("predict=failed id=%s error=%s", call.id, error)
-            return self._failed(call, 500, "the version failed on this row; see the server's log")
+            return self._failed(call, 500, FAILED)
         if isinstance(said, Refusal):
             return self._refused(call, said)
         return self._told(call, said)
@@ -171,7 +256,7 @@ class ServingApp:
 
     def _refused(self, call: Call, refusal: Refusal) -> tuple[int, bytes]:
         call.outcome = Outcome.INVALID
-        return refusal.status, self._encode({"id": call.id, "error": _error(refusal)})
+        return refusal.status, self._encode({"id": call.id, "error": detail(refusal)})
 
     def _failed(self, call: Call, status: int, what: str) -> tuple[int, bytes]:
         call.outcome = Outcome.ERROR
@@ -179,26 +264,44 @@ class ServingApp:
         return status, self._encode({"id": call.id, "error": error})
 
     async def _page(self, scope: Scope, send: Send) -> None:
-        page = self._pages.get(scope["path"])
+        page = self.pages.get(scope["path"])
         if page is None:
-            known = ", ".join(["/predict", *self._pages])
-            refusal = Refusal(404, "path", "nothing is here", f"one of: {known}")
+            refusal = self._nowhere(scope["path"])
         elif scope["method"] not in ("GET", "HEAD"):
-            refusal = Refusal(405, "method", f"{scope['method']} is not served here", "GET")
+            refusal = Refusal(405, "method", f"{scope['method'][:20]} is not served here", "GET")
         else:
-            status, kind, content = page()
-            await self._send(send, status, kind, content)
+            await self._send(send, page.status, page.kind, page.content)
             return
-        content = self._encode({"error": _error(refusal)})
+        if scope["path"].startswith("/v2"):
+            content = self._protocol.error("", refusal)
+        else:
+            content = self._encode({"error": detail(refusal)})
         await self._send(send, refusal.status, JSON, content)
 
+    def _nowhere(self, path: str) -> Refusal:
+        """Where a wrong model or version was asked for, the error names it."""
+        head, _, rest = path.removeprefix("/v2/models/").partition("/")
+        if path.startswith("/v2/models/") and head != self.model:
+            return Refusal(404, "model", "is not served here", self.model)
+        if rest.startswith("versions/") and rest.split("/")[1] != self.version:
+            return Refusal(404, "version", "is not served here", self.version)
+        known = ", ".join(["/predict", *self._dialects, *self.pages.paths])
+        return Refusal(404, "path", "nothing is here", f"one of: {known}")
+
     async def _send(
-        self, send: Send, status: int, kind: bytes, content: bytes, call: Call | None = None
+        self,
+        send: Send,
+        status: int,
+        kind: bytes,
+        content: bytes,
+        call: Call | None = None,
+        more: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         headers = [
             (b"content-type", kind),
             (b"content-length", str(len(content)).encode()),
             self._served_by,
+            *more,
         ]
         if call is not None:
             headers.append((b"x-request-id", call.id.encode()))
@@ -209,50 +312,7 @@ class ServingApp:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    def _unready(self) -> str | None:
-        if self.draining:
-            return "draining"
-        if self._faults is not None and self._faults.spec.deaf and self._faults.begun:
-            return "a fault drill"
-        if self._predictor.lookups.current is None:
-            return "no feature snapshot was published yet"
-        return None
 
-    def _healthz(self) -> tuple[int, bytes, bytes]:
-        why = self._unready()
-        body = {
-            "ready": why is None,
-            "why": why,
-            "features_as_of": self._predictor.lookups.as_of,
-            "features_age_days": self._predictor.age_days,
-        }
-        return (200 if why is None else 503), JSON, self._encode(body)
-
-    def _version(self) -> tuple[int, bytes, bytes]:
-        manifest = self._predictor.manifest
-        body = {
-            "model": self.model,
-            "version": self.version,
-            "candidate": manifest.candidate,
-            "trainer": manifest.trainer,
-            "threshold": manifest.threshold,
-            "lineage": manifest.lineage_digest,
-            "contract": manifest.contract_digest,
-            "features": manifest.definition_digest,
-            "features_as_of": self._predictor.lookups.as_of,
-            "fault": self._faults.spec if self._faults else None,
-            "pid": os.getpid(),
-        }
-        return 200, JSON, self._encode(body)
-
-    def _metrics(self) -> tuple[int, bytes, bytes]:
-        self.metrics.ready = self.ready
-        return 200, CONTENT_TYPE, self.metrics.text()
-
-
-def _new_id() -> str:
-    return os.urandom(16).hex()
-
-
-def _error(refusal: Refusal) -> Mapping[str, str]:
-    return {"field": refusal.field, "what": refusal.what, "allowed": refusal.allowed}
+def digest(body: bytes) -> str:
+    """What a request is recognised by: half of the SHA-256 of its body."""
+    return hashlib.sha256(body).hexdigest()[:32]

@@ -41,21 +41,35 @@ def named(call: Call, headers: Mapping[bytes, bytes]) -> Refusal | None:
     return None
 
 
-def unreadable(scope: Scope, headers: Mapping[bytes, bytes]) -> Refusal | None:
+def usable(name: str) -> str | None:
+    """The name, if a prediction may bear it."""
+    return name if name.isascii() and _NAME.fullmatch(name.encode()) else None
+
+
+def unreadable(
+    scope: Scope,
+    headers: Mapping[bytes, bytes],
+    kinds: tuple[bytes, ...] = (JSON,),
+    limit: int = MAX_BODY,
+) -> Refusal | None:
     """Why the body is not even read."""
     if scope["method"] != "POST":
         return Refusal(405, "method", f"{scope['method']} is not served here", "POST")
     kind = headers.get(b"content-type", b"")
-    if kind != JSON and kind.partition(b";")[0].strip().lower() != JSON:
+    if kind not in kinds and kind.partition(b";")[0].strip().lower() not in kinds:
         shown = kind[:60].decode("latin-1")
-        return Refusal(WRONG_TYPE, "content-type", shown or "missing", JSON.decode())
+        allowed = " or ".join(each.decode() for each in kinds if each)
+        return Refusal(WRONG_TYPE, "content-type", shown or "missing", allowed)
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        shown = headers[b"content-encoding"][:60].decode("latin-1")
+        return Refusal(WRONG_TYPE, "content-encoding", shown, "a body that is not compressed")
     length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or len(length) > 9 or int(length) > MAX_BODY:
-        return _too_large()
+    if not length.isdigit() or len(length) > 9 or int(length) > limit:
+        return _too_large(limit)
     return None
 
 
-async def read_body(receive: Receive) -> bytes | Refusal | None:
+async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes | Refusal | None:
     """The whole body; a refusal when it is too long or too slow; None when the client left."""
     message = await receive()
     if message["type"] != "http.request":
@@ -64,16 +78,16 @@ async def read_body(receive: Receive) -> bytes | Refusal | None:
     if message.get("more_body", False):
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                rest = await _read_rest(receive, body)
+                rest = await _read_rest(receive, body, limit)
         except TimeoutError:
             return Refusal(
                 TIMED_OUT, "body", "came too slowly", f"all of it in {BODY_SECONDS:g} seconds"
             )
         return rest
-    return _too_large() if len(body) > MAX_BODY else body
+    return _too_large(limit) if len(body) > limit else body
 
 
-async def _read_rest(receive: Receive, body: bytes) -> bytes | Refusal | None:
+async def _read_rest(receive: Receive, body: bytes, limit: int) -> bytes | Refusal | None:
     pieces, length, more = [body], len(body), True
     while more:
         message = await receive()
@@ -81,11 +95,11 @@ async def _read_rest(receive: Receive, body: bytes) -> bytes | Refusal | None:
             return None
         pieces.append(message.get("body", b""))
         length += len(pieces[-1])
-        if length > MAX_BODY:
-            return _too_large()
+        if length > limit:
+            return _too_large(limit)
         more = message.get("more_body", False)
     return b"".join(pieces)
 
 
-def _too_large() -> Refusal:
-    return Refusal(TOO_LARGE, "body", "too long", f"at most {MAX_BODY} bytes")
+def _too_large(limit: int) -> Refusal:
+    return Refusal(TOO_LARGE, "body", "too long", f"at most {limit} bytes")

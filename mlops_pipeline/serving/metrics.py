@@ -13,7 +13,7 @@ families are built when somebody asks.
 | `mlops_stale_features_total` | | requests refused because the look-ups were too old |
 | `mlops_features_age_days` | | from the look-ups' day to the newest row's; NaN before both |
 | `mlops_features_unreadable_total` | | published snapshots that could not be read |
-| `mlops_log_records_total` | state | records written, dropped |
+| `mlops_log_records_total` | state | records written, dropped, sampled_out |
 | `mlops_log_waiting` | | records not yet written |
 | `mlops_ready` | | 1 when `/healthz` answers 200 |
 | `mlops_fault_drill` | | 1 when the process was started with a fault |
@@ -87,6 +87,11 @@ class Metrics(Collector):
         if score is not None:
             self._scores[arm].observe(score)
 
+    def scored(self, arm: Arm, score: float | None) -> None:
+        """One more row of a request of several was answered."""
+        if score is not None:
+            self._scores[arm].observe(score)
+
     def text(self) -> bytes:
         """All families in Prometheus' text format."""
         return generate_latest(self._registry)
@@ -106,7 +111,11 @@ class Metrics(Collector):
         outside: Counts = {(field,): n for field, n in reader.out_of_range.items()}
         stale: Counts = {(): self._predictor.stale}
         unreadable: Counts = {(): self._predictor.lookups.failures}
-        records: Counts = {("written",): self._log.written, ("dropped",): self._log.dropped}
+        records: Counts = {
+            ("written",): self._log.written,
+            ("dropped",): self._log.dropped,
+            ("sampled_out",): self._log.sampled_out,
+        }
         for name, told, labels, counts in (
             ("unknown_categories", "values that no category is", ("field",), unknown),
             ("out_of_range", "values outside a range that only warns", ("field",), outside),

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import xxhash
+
 from mlops_pipeline.contract.columns import Sensitivity
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.serving.request_log import Arm, Outcome, RequestRecord
@@ -23,18 +25,25 @@ class Call:
     status: int = 0
     outcome: Outcome = Outcome.ERROR
     score: float | None = None
-    latency_ms: float = 0.0
+    seconds: float = 0.0
+    digest: str | None = None  # of the body
     row: Row | None = None
     vector: "array[float] | None" = None
     failure: str | None = None  # a drill's
+    rows: "list[Call] | None" = None  # of a request of several
 
 
 class RecordMaker:
     """Turns calls of one version into records; safe to run in the log's thread."""
 
-    def __init__(self, model: str, version: str, contract: ModelContract) -> None:
+    def __init__(
+        self, model: str, version: str, contract: ModelContract, *, rate: float = 1.0
+    ) -> None:
+        """`rate` is the share of good answers that leave a record."""
         personal = {c.name for c in contract.columns if c.sensitivity is Sensitivity.PERSONAL}
         tainted = {f.name for f in contract.derived if personal.intersection(f.inputs)}
+        self._rate = rate
+        self._below = int(rate * 2**64)
         self._model = model
         self._version = version
         self._hidden = personal
@@ -43,6 +52,12 @@ class RecordMaker:
             for index, feature in enumerate(contract.features.columns)
             if not (personal | tainted).intersection((feature.name, *feature.inputs))
         )
+
+    def keeps(self, call: Call) -> bool:
+        """Whether the call leaves a record: a hash of its id decides for a good answer."""
+        if self._rate >= 1 or call.outcome is not Outcome.OK:
+            return True
+        return xxhash.xxh64_intdigest(f"log|{call.id}".encode()) < self._below
 
     def later(self, call: Call) -> Callable[[], RequestRecord]:
         """The finished call's record, made when it is wanted: not while the client waits."""
@@ -68,7 +83,7 @@ class RecordMaker:
             status=call.status,
             outcome=call.outcome,
             score=call.score,
-            latency_ms=round(call.latency_ms, 4),
+            latency_ms=round(call.seconds * 1000, 4),
             event_time=event_time,
             row=values,
             features={}
@@ -77,4 +92,6 @@ class RecordMaker:
                 name: None if math.isnan(vector[index]) else vector[index]
                 for index, name in self._features
             },
+            digest=call.digest,
+            rate=self._rate if call.outcome is Outcome.OK else 1.0,
         )

@@ -39,8 +39,14 @@ class Refusal:
 
 def explain(contract: ModelContract, body: bytes, reason: str) -> Refusal:
     """Why `body`, which the fast reader refused for `reason`, does not meet the contract."""
+    data = read_json(body)
+    return data if isinstance(data, Refusal) else explain_row(contract, data, reason)
+
+
+def read_json(body: bytes) -> Any | Refusal:
+    """The JSON value in `body`, or why it is none. NaN and Infinity are values here."""
     try:
-        data = json.loads(body.decode("utf-8"))
+        return json.loads(body.decode("utf-8"))
     except RecursionError:
         return Refusal(MALFORMED, "body", "nested too deeply", "one flat JSON object")
     except UnicodeDecodeError as error:
@@ -49,6 +55,10 @@ def explain(contract: ModelContract, body: bytes, reason: str) -> Refusal:
         )
     except ValueError as error:
         return Refusal(MALFORMED, "body", f"not JSON: {error}", "one JSON object")
+
+
+def explain_row(contract: ModelContract, data: Any, reason: str) -> Refusal:
+    """Why the value `data`, which was refused for `reason`, is no row of the contract."""
     if not isinstance(data, dict):
         return Refusal(
             AGAINST_CONTRACT, "body", f"a JSON {_kind(data)}, not an object", "one JSON object"

@@ -1,11 +1,17 @@
-"""The request log: one JSON line for each prediction, written aside from the answer.
+"""The request log: one record for each prediction, written aside from the answer.
 
 The server appends to a bounded queue and never waits; a thread encodes, writes at least twenty
 times a second and syncs once a second. Under back-pressure records are dropped and counted.
-SIGKILL loses what was not yet written (a twentieth of a second); a power cut at most the last
-second.
+SIGKILL loses what was not yet written (a twentieth of a second), and the counts that outlive the
+process say how many; a power cut loses at most the last second.
 
-    <folder>/<arm>-<pid>-<n>.jsonl      append-only; a file that grows too long is followed by n + 1
+    <folder>/<arm>-<pid>-<n>.jsonl      the append-only spool; followed by n + 1 when long or old
+    <folder>/<arm>-<pid>-<n>.parquet    what compaction made of it, see `compaction`
+    <folder>/<pid>-<n>.counts           see `log_counts`
+
+With a rate below one, good answers are sampled by a hash of their id: both arms, and every replay,
+keep the same ones. Each record says the rate at which it was kept; refusals and failures are always
+kept. An estimate weights each record by 1 / rate.
 """
 
 import logging
@@ -17,11 +23,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
 from mlops_pipeline.errors import ServingError
+from mlops_pipeline.serving.log_counts import Counts
+from mlops_pipeline.serving.log_spool import PARQUET, SPOOL, SpoolFile
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +39,9 @@ WRITE_AGAIN = 0.005
 SYNC_EVERY = 1.0
 QUEUE_LIMIT = 20_000  # records; some 20 MB at the worst
 BATCH = 1_000  # records in one write
-FILE_LIMIT = 64 * 1024 * 1024  # bytes
+FILE_LIMIT = 32 * 1024 * 1024  # bytes
+FILE_SECONDS = 3_600.0  # after which the next file is begun
+APPENDED, SAMPLED_OUT, DROPPED, UNWRITABLE, WRITTEN = range(5)
 
 
 class Arm(StrEnum):
@@ -66,23 +76,58 @@ class RequestRecord:
     event_time: str | None  # ISO, local to the entity
     row: dict[str, Any]  # the request's columns; times as ISO text
     features: dict[str, float | None]  # what the model saw; None is missing
+    digest: str | None = None  # of the request's body
+    rate: float = 1.0  # the share of such records that are kept
 
 
 class RequestLog:
     """Records of one process, on disk soon after they were appended."""
 
     def __init__(
-        self, folder: Path, *, queue_limit: int = QUEUE_LIMIT, file_limit: int = FILE_LIMIT
+        self,
+        folder: Path,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        file_limit: int = FILE_LIMIT,
+        file_seconds: float = FILE_SECONDS,
+        rate: float = 1.0,
+        rotated: Callable[[], None] | None = None,
     ) -> None:
-        self.written = 0
-        self.dropped = 0
+        """`rate` is the share of good answers that leave a record; `rotated` hears that a file
+        was ended, in the writer's thread."""
+        if not 0 < rate <= 1:
+            raise ServingError(f"log rate {rate}: a share above 0, at most 1")
+        self.rate = rate
+        self._counts = Counts()
         self._folder = folder
         self._limit = queue_limit
         self._file_limit = file_limit
+        self._file_seconds = file_seconds
+        self._rotated = rotated
         self._queue: deque[Callable[[], RequestRecord]] = deque()
-        self._files: dict[Arm, _File] = {}
+        self._files: dict[Arm, SpoolFile] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
+
+    @property
+    def written(self) -> int:
+        """Records in files."""
+        return self._counts.cells[WRITTEN]
+
+    @property
+    def dropped(self) -> int:
+        """Records that the full queue or the disk refused."""
+        return self._counts.cells[DROPPED] + self._counts.cells[UNWRITABLE]
+
+    @property
+    def sampled_out(self) -> int:
+        """Good answers that the rate left without a record."""
+        return self._counts.cells[SAMPLED_OUT]
+
+    @property
+    def waiting(self) -> int:
+        """Records not yet written."""
+        return len(self._queue)
 
     def start(self) -> None:
         """The writer runs.
@@ -96,19 +141,26 @@ class RequestLog:
             raise ServingError(f"request log {self._folder}: {error}; name a folder") from error
         if not os.access(self._folder, os.W_OK):
             raise ServingError(f"request log {self._folder} is not writable")
+        earlier = self._counts.cells.tolist()
+        self._counts = Counts.open(self._folder)
+        for cell, count in enumerate(earlier):
+            self._counts.cells[cell] = count
         self._thread.start()
 
     def append(self, record: Callable[[], RequestRecord]) -> None:
         """The record that `record()` gives will be written, or is counted as dropped."""
+        cells = self._counts.cells
+        cells[APPENDED] += 1
         if len(self._queue) >= self._limit:
-            self.dropped += 1
+            cells[DROPPED] += 1
         else:
             self._queue.append(record)
 
-    @property
-    def waiting(self) -> int:
-        """Records not yet written."""
-        return len(self._queue)
+    def leave_out(self) -> None:
+        """An answer that the rate leaves without a record is counted."""
+        cells = self._counts.cells
+        cells[APPENDED] += 1
+        cells[SAMPLED_OUT] += 1
 
     def close(self) -> None:
         """Everything appended is on disk, synced; the writer has ended."""
@@ -118,6 +170,7 @@ class RequestLog:
         for file in self._files.values():
             file.close()
         self._files.clear()
+        self._counts.close()
 
     def _run(self) -> None:
         synced = time.monotonic()
@@ -127,6 +180,7 @@ class RequestLog:
             if time.monotonic() - synced >= SYNC_EVERY:
                 for file in self._files.values():
                     file.sync()
+                self._end_old_files()
                 synced = time.monotonic()
         while self._write():
             pass
@@ -136,73 +190,45 @@ class RequestLog:
         encoder = msgspec.json.Encoder()
         batches: dict[Arm, list[bytes]] = {}
         taken = min(len(self._queue), BATCH)
+        cells = self._counts.cells
         for _ in range(taken):
             try:
                 record = self._queue.popleft()()
                 batches.setdefault(record.arm, []).append(encoder.encode(record))
             except Exception as error:  # one bad record must not silence the log
-                self.dropped += 1
+                cells[UNWRITABLE] += 1
                 logger.exception("request_log=unencodable error=%s", error)
         for arm, lines in batches.items():
             try:
                 self._file(arm).write(b"\n".join(lines) + b"\n")
-                self.written += len(lines)
+                cells[WRITTEN] += len(lines)
             except OSError as error:
-                self.dropped += len(lines)
+                cells[UNWRITABLE] += len(lines)
                 logger.error("request_log=failed folder=%s error=%s", self._folder, error)
-                self._abandon(arm)
+                self._end(arm)
         return taken
 
-    def _file(self, arm: Arm) -> "_File":
+    def _file(self, arm: Arm) -> SpoolFile:
         file = self._files.get(arm)
         if file is not None and file.size >= self._file_limit:
-            file.close()
+            self._end(arm)
             file = None
         if file is None:
-            file = self._files[arm] = _File.create(self._folder, arm)
+            file = self._files[arm] = SpoolFile.create(self._folder, arm)
         return file
 
-    def _abandon(self, arm: Arm) -> None:
-        """A file with a torn line gets no further lines."""
+    def _end_old_files(self) -> None:
+        now = time.monotonic()
+        for arm in [a for a, f in self._files.items() if now - f.since >= self._file_seconds]:
+            self._end(arm)
+
+    def _end(self, arm: Arm) -> None:
+        """The file gets no further lines: it is long, old, or has a torn one."""
         file = self._files.pop(arm, None)
         if file is not None:
             file.close()
-
-
-class _File:
-    def __init__(self, handle: BinaryIO) -> None:
-        self._handle = handle
-        self._dirty = False
-        self.size = 0
-
-    @classmethod
-    def create(cls, folder: Path, arm: Arm) -> "_File":
-        number = 0
-        while True:
-            try:
-                path = folder / f"{arm}-{os.getpid()}-{number}.jsonl"
-                return cls(open(path, "xb", buffering=0))
-            except FileExistsError:  # an earlier process had the same pid
-                number += 1
-
-    def write(self, content: bytes) -> None:
-        view = memoryview(content)
-        while view:
-            view = view[self._handle.write(view) :]
-        self.size += len(content)
-        self._dirty = True
-
-    def sync(self) -> None:
-        if self._dirty:
-            try:
-                os.fsync(self._handle.fileno())
-            except OSError as error:
-                logger.error("request_log=unsynced error=%s", error)
-            self._dirty = False
-
-    def close(self) -> None:
-        self.sync()
-        self._handle.close()
+            if self._rotated is not None:
+                self._rotated()
 
 
 def read_records(
@@ -216,17 +242,57 @@ def read_records(
     Raises:
         ServingError: a whole line is no record; the message names file and line.
     """
-    decode = msgspec.json.Decoder(RequestRecord).decode
-    for path in sorted(folder.rglob(f"{arm or '*'}-*.jsonl")):
-        if since is not None and path.stat().st_mtime < since:
+    for path in log_files(folder, arm):
+        if since is not None and not _may_hold(path, since):
             continue
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    record = decode(line)
-                except msgspec.DecodeError as error:
-                    raise ServingError(f"{path}:{number}: no request record: {error}") from error
-                if since is None or record.at >= since:
-                    yield record
+        for record in _records(path, since):
+            if since is None or record.at >= since:
+                yield record
+
+
+def log_files(folder: Path, arm: Arm | None = None) -> list[Path]:
+    """The files that together hold every record once: Parquet goes before what it was made of."""
+    found = {
+        path.with_suffix(""): path
+        for suffix in (SPOOL, PARQUET)
+        for path in folder.rglob(f"{arm or '*'}-*{suffix}")
+    }
+    return [found[stem] for stem in sorted(found)]
+
+
+def _records(path: Path, since: float | None) -> Iterator[RequestRecord]:
+    if path.suffix == SPOOL:
+        try:
+            yield from read_spool(path)
+        except FileNotFoundError:  # it was compacted since it was listed
+            path = path.with_suffix(PARQUET)
+        else:
+            return
+    from mlops_pipeline.serving.log_parquet import read_parquet  # pyarrow: never in a server
+
+    yield from read_parquet(path, since)
+
+
+def read_spool(path: Path) -> Iterator[RequestRecord]:
+    """Every whole record of one spool file.
+
+    Raises:
+        ServingError: a whole line is no record.
+        FileNotFoundError: before the first record, where the file is gone.
+    """
+    decode = msgspec.json.Decoder(RequestRecord).decode
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                yield decode(line)
+            except msgspec.DecodeError as error:
+                raise ServingError(f"{path}:{number}: no request record: {error}") from error
+
+
+def _may_hold(path: Path, since: float) -> bool:
+    try:
+        return path.stat().st_mtime >= since
+    except FileNotFoundError:
+        return True

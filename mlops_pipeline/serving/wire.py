@@ -5,9 +5,10 @@ categories, unknown and missing fields are checked while the bytes are decoded. 
 refuses does `refusals.explain` read the body again, slowly, to name the field and what is allowed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -23,6 +24,7 @@ from mlops_pipeline.serving.refusals import (
     MAX_TEXT,
     Refusal,
     explain,
+    explain_row,
 )
 
 
@@ -41,9 +43,8 @@ class RequestReader:
         self._contract = contract
         self._columns = contract.request_columns
         self._event_time = contract.event_time
-        self._decode: Callable[[bytes], msgspec.Struct] = msgspec.json.Decoder(
-            _struct(contract.name, self._columns, contract.features.unknown_category)
-        ).decode
+        self._type = _struct(contract.name, self._columns, contract.features.unknown_category)
+        self._decode: Callable[[bytes], msgspec.Struct] = msgspec.json.Decoder(self._type).decode
         self._times = tuple(c.name for c in self._columns if c.type is ColumnType.TIME)
         self._known = {
             c.name: frozenset(c.categories)
@@ -69,6 +70,29 @@ class RequestReader:
             values = msgspec.structs.asdict(self._decode(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return explain(self._contract, body, str(error))
+        outside = self._counted(values)
+        if outside is not None:
+            return explain(self._contract, body, f"{outside} is outside the range")
+        return Row(values, values[self._event_time])
+
+    def check(self, data: Mapping[str, Any]) -> Row | Refusal:
+        """The row that these values are, by the same rule as `read`: for other formats than JSON.
+
+        None is missing, as null is; times are texts or seconds.
+        """
+        if any(type(value) is float and not isfinite(value) for value in data.values()):
+            return explain_row(self._contract, data, "a number is not finite")
+        try:
+            values = msgspec.structs.asdict(msgspec.convert(data, self._type))
+        except (msgspec.ValidationError, RecursionError) as error:
+            return explain_row(self._contract, data, str(error))
+        outside = self._counted(values)
+        if outside is not None:
+            return explain_row(self._contract, data, f"{outside} is outside the range")
+        return Row(values, values[self._event_time])
+
+    def _counted(self, values: dict[str, Any]) -> str | None:
+        """Warnings are counted and times are datetimes; the name of a time outside the range."""
         for name, known in self._known.items():
             value = values[name]
             if value is not None and value not in known:
@@ -82,8 +106,8 @@ class RequestReader:
             if type(value) is float:
                 values[name] = EPOCH + timedelta(seconds=value)
             elif value is not None and not EARLIEST <= value < LATEST:
-                return explain(self._contract, body, f"{name} is outside the range")
-        return Row(values, values[self._event_time])
+                return name
+        return None
 
 
 def _struct(

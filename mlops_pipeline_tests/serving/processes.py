@@ -20,13 +20,25 @@ class Server:
     """One `python -m mlops_pipeline.serving` and what it wrote to stderr."""
 
     process: "subprocess.Popen[bytes]"
-    socket: Path
+    uds: Path | None  # None: it listens at a port, see `address`
     stderr: Path
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        transport = httpx.HTTPTransport(uds=str(self.socket))
-        self.client = httpx.Client(transport=transport, base_url="http://version")
+        transport = None if self.uds is None else httpx.HTTPTransport(uds=str(self.uds))
+        self.client = httpx.Client(transport=transport)
+
+    @property
+    def socket(self) -> Path:
+        assert self.uds is not None
+        return self.uds
+
+    @property
+    def address(self) -> str:
+        """Host and port as the server said them."""
+        found = re.search(r"at=(127\.0\.0\.1:\d+)", self.said)
+        assert found is not None
+        return found[1]
 
     @property
     def said(self) -> str:
@@ -36,6 +48,9 @@ class Server:
         assert self.process.poll() is None, self.said
         if "server=listening" not in self.said:
             return False
+        if self.uds is None:
+            return self.client.get(f"http://{self.address}/healthz").status_code == 200
+        self.client.base_url = httpx.URL("http://version")
         return self.client.get("/healthz").status_code == 200
 
     def memory_mb(self) -> float:
@@ -51,8 +66,10 @@ def prepare(folder: Path) -> None:
     publish(folder / "features", world.snapshot(world.flights()))
 
 
-def command(folder: Path, *more: str, python: tuple[str, ...] = ()) -> list[str]:
-    """The command line of a server of what `prepare` made."""
+def command(
+    folder: Path, *more: str, python: tuple[str, ...] = (), port: int | None = None
+) -> list[str]:
+    """The command line of a server of what `prepare` made, at a socket or a loopback port."""
     return [
         sys.executable,
         *python,
@@ -60,26 +77,32 @@ def command(folder: Path, *more: str, python: tuple[str, ...] = ()) -> list[str]
         "mlops_pipeline.serving",
         *("--bundle", str(folder / "bundle"), "--model", "flight_delay", "--version", "7"),
         *("--features", str(folder / "features"), "--log", str(folder / "log")),
-        *("--uds", str(folder / "s.sock"), "--grace", "0.2"),
+        *(("--uds", str(folder / "s.sock")) if port is None else ("--port", str(port))),
+        *("--grace", "0.2"),
         *more,
     ]
 
 
 @contextmanager
-def serving(folder: Path, *more: str, python: tuple[str, ...] = ()) -> Iterator[Server]:
+def serving(
+    folder: Path, *more: str, python: tuple[str, ...] = (), port: int | None = None
+) -> Iterator[Server]:
     """A ready server of the small version."""
     prepare(folder)
-    with run(folder, *more, python=python) as server:
+    with run(folder, *more, python=python, port=port) as server:
         yield server
 
 
 @contextmanager
-def run(folder: Path, *more: str, python: tuple[str, ...] = ()) -> Iterator[Server]:
+def run(
+    folder: Path, *more: str, python: tuple[str, ...] = (), port: int | None = None
+) -> Iterator[Server]:
     """A ready server of what stands in the folder; it is asked to end, then made to."""
     stderr = folder / "stderr.txt"
     with stderr.open("wb") as sink:
-        process = subprocess.Popen(command(folder, *more, python=python), stderr=sink)
-    server = Server(process, folder / "s.sock", stderr)
+        line = command(folder, *more, python=python, port=port)
+        process = subprocess.Popen(line, stderr=sink)
+    server = Server(process, None if port is not None else folder / "s.sock", stderr)
     try:
         wait_for(server.ready, 30)
         yield server

@@ -18,6 +18,7 @@ from mlops_pipeline.serving.request_log import (
     Outcome,
     RequestLog,
     RequestRecord,
+    log_files,
     read_records,
 )
 from mlops_pipeline_tests.serving.waiting import wait_for
@@ -62,7 +63,7 @@ def test_what_was_appended_is_read_back_equal(tmp_path: Path) -> None:
 
 def test_live_and_shadow_go_to_files_of_their_own(tmp_path: Path) -> None:
     write(tmp_path, record("a"), record("b", arm=Arm.SHADOW))
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert [path.name for path in log_files(tmp_path)] == [
         f"live-{os.getpid()}-0.jsonl",
         f"shadow-{os.getpid()}-0.jsonl",
     ]
@@ -133,19 +134,19 @@ def test_a_long_file_is_followed_by_the_next_one(tmp_path: Path) -> None:
         wait_for(lambda: not log.waiting and log.written == "ab".index(name) + 1)  # noqa: B023
     log.close()
     assert [r.id for r in read_records(tmp_path)] == ["a", "b"]
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(log_files(tmp_path)) == 2
 
 
 def test_a_file_of_an_earlier_process_with_this_pid_is_left_alone(tmp_path: Path) -> None:
     write(tmp_path, record("first"))
     write(tmp_path, record("second"))
     assert [r.id for r in read_records(tmp_path)] == ["first", "second"]
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(log_files(tmp_path)) == 2
 
 
 def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     write(tmp_path, record("a"))
-    (path,) = tmp_path.iterdir()
+    (path,) = log_files(tmp_path)
     with path.open("ab") as file:
         file.write(msgspec.json.encode(record("torn"))[:-5])
     assert [r.id for r in read_records(tmp_path)] == ["a"]
@@ -153,7 +154,7 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
 
 def test_a_broken_line_is_an_error_that_names_file_and_line(tmp_path: Path) -> None:
     write(tmp_path, record("a"))
-    (path,) = tmp_path.iterdir()
+    (path,) = log_files(tmp_path)
     with path.open("ab") as file:
         file.write(b'{"id": 5}\n')
     with pytest.raises(ServingError, match=r"live-\d+-0.jsonl:2: no request record"):
@@ -202,5 +203,5 @@ def test_sigkill_loses_at_most_the_last_second(tmp_path: Path) -> None:
 
 def test_lines_are_plain_json(tmp_path: Path) -> None:
     write(tmp_path, record("a"))
-    (path,) = tmp_path.iterdir()
+    (path,) = log_files(tmp_path)
     assert json.loads(path.read_text())["features"] == {"carrier": 11.0, "temp": None}
