@@ -14,9 +14,11 @@ COMMANDS = {
     "dev": "mlops_pipeline.cli.dev:dev",
     "doctor": "mlops_pipeline.cli.doctor:doctor",
     "new": "mlops_pipeline.cli.new:new",
+    "review": "mlops_pipeline.cli.review:review",
     "rollback": "mlops_pipeline.cli.rollout:rollback",
     "rollout": "mlops_pipeline.cli.rollout:rollout",
     "serve": "mlops_pipeline.cli.serve:serve",
+    "snapshots": "mlops_pipeline.cli.snapshots:snapshots",
 }
 NO_TELEMETRY = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY")  # of evidently and mlflow
 

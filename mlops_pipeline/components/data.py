@@ -15,12 +15,15 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.labels import label_counts
 from mlops_pipeline.data.quality import check_specs, run_checks
 from mlops_pipeline.data.review import settle
+from mlops_pipeline.data.sampling import FULL, share_of
 from mlops_pipeline.data.snapshots import SnapshotRef
 from mlops_pipeline.data.sources import read_source
 from mlops_pipeline.data.splits import plan_split
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.registry.standing import champion_version, stored_lineage
+
+PROFILE_TAG = "mlops/profile"
 
 
 class SnapshotConfig(dg.Config):
@@ -30,6 +33,11 @@ class SnapshotConfig(dg.Config):
         default="",
         description="The day on which the question is asked (YYYY-MM-DD): whole months before it "
         "are used. Empty: the end of the newest stored month.",
+    )
+    profile: str = Field(
+        default="",
+        description="full, or smoke: a tenth of each day and label, for fast runs whose model can "
+        "never go on in production. Empty: the run's tag mlops/profile, or full.",
     )
 
 
@@ -92,7 +100,8 @@ def snapshot_asset(contract: ModelContract) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: SnapshotConfig, house: House
     ) -> dg.MaterializeResult[SnapshotRef]:
         window = house.snapshots.window_until(contract, config.as_of)
-        reference = house.snapshots.commit(contract, window)
+        share = share_of(config.profile or context.run.tags.get(PROFILE_TAG) or FULL)
+        reference = house.snapshots.commit(contract, window, share=share)
         split = plan_split(contract.splits, reference.end)
         return dg.MaterializeResult(
             value=reference,
@@ -100,6 +109,7 @@ def snapshot_asset(contract: ModelContract) -> dg.AssetsDefinition:
             metadata={
                 "dagster/row_count": reference.rows,
                 "digest": reference.digest,
+                "share of rows": reference.share,
                 "trained on": _days(split.train),
                 "stops early on": _days(split.validation),
                 "judged on": _days(split.test),
@@ -138,6 +148,7 @@ def snapshot_checks(contract: ModelContract) -> dg.AssetChecksDefinition:
             reference=_trusted_rows(contract, house),
             usual_rows=[part.rows for part in house.snapshots.parts(contract.name).values()],
             as_of=snapshot.end,
+            share=snapshot.share,
         )
         for outcome in outcomes:
             with transaction(house.ledger) as tx:

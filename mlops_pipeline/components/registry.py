@@ -12,6 +12,7 @@ from mlops_pipeline.components.house import House
 from mlops_pipeline.components.metadata import table
 from mlops_pipeline.components.names import common, key
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data.sampling import require_full
 from mlops_pipeline.evaluation.verdict import Verdict
 from mlops_pipeline.registry.register import register_passed
 from mlops_pipeline.registry.standing import stored_lineage
@@ -48,6 +49,8 @@ def version_asset(contract: ModelContract) -> dg.AssetsDefinition:
         if evaluation.verdict is not Verdict.PROMOTE:
             context.log.warning(f"verdict={evaluation.verdict}: no version, see the review queue")
             return
+        seen = stored_lineage(house.objects, evaluation.candidate.bundle).snapshot
+        require_full(house.snapshots.find(seen).share, house.settings.profile)
         row = register_passed(
             house.ledger,
             house.objects,

@@ -29,6 +29,7 @@ class Inspected:
     reference: pd.DataFrame | None
     usual_rows: Sequence[int]
     as_of: datetime  # local, without time zone
+    share: float = 1.0  # of the rows, where the frame is a sample
 
     def readable(self, columns: Sequence[Column]) -> Iterator[tuple[Column, "pd.Series[float]"]]:
         """The columns that are there in a type that can be judged."""
@@ -136,17 +137,18 @@ def volume(seen: Inspected, columns: Sequence[Column]) -> Finding:
     if missing := seen.lacks(seen.contract.event_time):
         return _unjudged(missing)
     source = seen.contract.source
+    enough = source.min_rows * seen.share
     sizes = {month: len(rows) for month, rows in seen.months().items()}
     if not sizes:
-        return Finding(False, "no row has an event time", 0.0, float(source.min_rows))
+        return Finding(False, "no row has an event time", 0.0, enough)
     month, fewest = min(sizes.items(), key=lambda item: item[1])
-    if fewest < source.min_rows:
-        what = f"{month} has {fewest} rows, fewer than {source.min_rows}"
-        return Finding(False, what, float(fewest), float(source.min_rows), counts=sizes)
+    if fewest < enough:
+        what = f"{month} has {fewest} rows, fewer than {enough:g}"
+        return Finding(False, what, float(fewest), enough, counts=sizes)
     if not seen.usual_rows:
-        what = f"every month has at least {source.min_rows} rows; no other month to compare with"
-        return Finding(True, what, float(fewest), float(source.min_rows), counts=sizes)
-    usual = float(np.median(seen.usual_rows))
+        what = f"every month has at least {enough:g} rows; no other month to compare with"
+        return Finding(True, what, float(fewest), enough, counts=sizes)
+    usual = float(np.median(seen.usual_rows)) * seen.share
     month, rows = max(sizes.items(), key=lambda item: abs(item[1] - usual))
     share = abs(rows - usual) / usual
     return Finding(

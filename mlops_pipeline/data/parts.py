@@ -49,6 +49,24 @@ def part_schema(content: bytes) -> pa.Schema:
         raise SnapshotCorrupt(f"a part is not Parquet: {error}") from error
 
 
+def columns_of(content: bytes) -> dict[str, str]:
+    """Names and stored types of a part's columns."""
+    return {field.name: str(field.type) for field in part_schema(content)}
+
+
+def column_changes(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
+    """Columns that were added, removed or retyped, by name."""
+    return (
+        *(f"{name} added" for name in now if name not in before),
+        *(f"{name} removed" for name in before if name not in now),
+        *(
+            f"{name} was {before[name]}, is {kind}"
+            for name, kind in now.items()
+            if before.get(name, kind) != kind
+        ),
+    )
+
+
 def decode_parts(contents: Iterable[bytes]) -> pd.DataFrame:
     """The rows of several parts of one schema, in their order, as they were before encoding."""
     tables = [pq.read_table(pa.BufferReader(content)) for content in contents]

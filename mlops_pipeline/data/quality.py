@@ -67,13 +67,15 @@ def run_checks(
     reference: pd.DataFrame | None,
     usual_rows: Sequence[int],
     as_of: datetime,
+    share: float = 1.0,
 ) -> tuple[CheckOutcome, ...]:
     """What every check found, one outcome for each of `check_specs`.
 
     `reference` is a frame that was trusted before (None: nothing is compared), `usual_rows` the
-    sizes of the model's partitions, `as_of` the asking time, taken as local.
+    sizes of the model's partitions, `as_of` the asking time, taken as local. `share` is what a
+    sample holds of the rows.
     """
-    seen = Inspected(contract, frame, reference, usual_rows, as_of.replace(tzinfo=None))
+    seen = Inspected(contract, frame, reference, usual_rows, as_of.replace(tzinfo=None), share)
     outcomes = []
     for planned in _plan(contract):
         found = planned.check(seen, planned.columns)

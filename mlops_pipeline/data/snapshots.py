@@ -3,10 +3,9 @@
 A part is one partition's Parquet object. Each time a partition gets other rows, a numbered pointer
 is added, never overwritten: `<root>/<model>/<partition>/00000001.json`. A snapshot is a manifest
 object that names the newest parts of its window, with no time stamp: equal data, equal digest.
+Which were committed, in which order, stands in a log beside: `<root>/.snapshots/<model>/`.
 """
 
-import inspect
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,15 +14,19 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 
-from mlops_pipeline.contract.load import contract_digest, load_callable
+from mlops_pipeline.contract.load import contract_digest
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data import files, sources, sql
 from mlops_pipeline.data import parts as codec
-from mlops_pipeline.data.objects import ObjectStore, canonical_json, digest_of, write_once
+from mlops_pipeline.data import sources
+from mlops_pipeline.data.numbered import append_record, last_number, read_record
+from mlops_pipeline.data.objects import ObjectStore, canonical_json
+from mlops_pipeline.data.origin import code_digest, shape_digest
+from mlops_pipeline.data.sampling import stratified
 from mlops_pipeline.data.windows import Window, month_start
 from mlops_pipeline.errors import SnapshotCorrupt, SourceError
 
-FORMAT = 1
+FORMAT = 2  # since 2, `contract` is the digest of what shapes rows, and a sample says so
+LOG = ".snapshots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class SnapshotRef:
     rows: int
     start: datetime
     end: datetime
+    share: float = 1.0  # below 1: a sample, for fast runs
 
     @property
     def window(self) -> Window:
@@ -57,18 +61,28 @@ class Manifest:
 
     format: int
     model: str
-    source: str  # the callable
-    contract: str  # its digest
+    source: str  # the callable, location or table
+    contract: str  # digest of the contract's words that shape rows (`origin.shape_digest`)
     code: str  # digest of the code that reads and writes parts
     event_time: str
     start: datetime
     end: datetime
     parts: tuple[PartRef, ...]
+    share: float = 1.0
 
     @property
     def rows(self) -> int:
         """Rows of all parts."""
         return sum(part.rows for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One commit: the snapshot, the one committed before it, and the whole contract's digest."""
+
+    digest: str
+    parent: str | None
+    contract: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +103,17 @@ class Snapshots:
         part = PartRef(key, self.objects.put(codec.encode_part(contract, rows)), len(rows))
         folder = self.root / contract.name / key
         while True:
-            number = _last_number(folder)
-            if number and _pointer(folder, number) == part:
+            number = last_number(folder)
+            if number and read_record(folder, number, PartRef) == part:
                 return part
-            if write_once(folder / f"{number + 1:08d}.json", msgspec.json.encode(part)):
+            if append_record(folder, number + 1, part):
                 return part
 
     def part(self, model: str, key: str) -> PartRef | None:
         """The partition as it stands; None where it was never stored."""
         folder = self.root / model / key
-        number = _last_number(folder)
-        return _pointer(folder, number) if number else None
+        number = last_number(folder)
+        return read_record(folder, number, PartRef) if number else None
 
     def parts(self, model: str) -> dict[str, PartRef]:
         """Every stored partition as it stands, in the order of time."""
@@ -110,7 +124,12 @@ class Snapshots:
     def history(self, model: str, key: str) -> tuple[PartRef, ...]:
         """Everything that the partition ever held, oldest first."""
         folder = self.root / model / key
-        return tuple(_pointer(folder, n) for n in range(1, _last_number(folder) + 1))
+        return tuple(read_record(folder, n, PartRef) for n in range(1, last_number(folder) + 1))
+
+    def log(self, model: str) -> tuple[LogEntry, ...]:
+        """Every snapshot that was committed, oldest first, each once."""
+        folder = self.root / LOG / model
+        return tuple(read_record(folder, n, LogEntry) for n in range(1, last_number(folder) + 1))
 
     def window_until(self, contract: ModelContract, as_of: str = "") -> Window:
         """The whole months before `as_of` (YYYY-MM-DD) that training and its history need.
@@ -131,11 +150,14 @@ class Snapshots:
                 raise SourceError(self._how_to_fill(contract, "no partition is stored"))
             end = Window.of_month(max(stored)).end
         reach = max((feature.days for feature in contract.history), default=0)
-        first = month_start(contract.splits.train_from - timedelta(days=reach))
+        back = timedelta(days=reach + contract.target.delay_days)
+        first = month_start(contract.splits.train_from - back)
         return Window(max(first, month_start(contract.source.first)), end)
 
-    def commit(self, contract: ModelContract, window: Window) -> SnapshotRef:
-        """The window's rows as they stand are one snapshot, verified.
+    def commit(self, contract: ModelContract, window: Window, *, share: float = 1.0) -> SnapshotRef:
+        """The window's rows as they stand are one snapshot, verified, and stand in the log.
+
+        With a `share` below 1 it holds a stratified sample of them, and says so for ever.
 
         Raises:
             SourceError: the window is not of whole months, a partition is missing or was stored
@@ -153,19 +175,23 @@ class Snapshots:
         parts = tuple(part for part in found.values() if part is not None)
         for part in parts:
             self._require_columns(contract, part)
+        if share < 1:
+            parts = tuple(self._sampled(contract, part, share) for part in parts)
         manifest = Manifest(
             format=FORMAT,
             model=contract.name,
             source=contract.source.reference,
-            contract=contract_digest(contract),
+            contract=shape_digest(contract),
             code=code_digest(contract),
             event_time=contract.event_time,
             start=window.start,
             end=window.end,
             parts=parts,
+            share=share,
         )
         digest = self.objects.put(canonical_json(msgspec.to_builtins(manifest)))
-        return SnapshotRef(manifest.model, digest, manifest.rows, manifest.start, manifest.end)
+        self._note(contract, digest)
+        return _reference(manifest, digest)
 
     def manifest(self, digest: str) -> Manifest:
         """What the snapshot of that digest is made of.
@@ -181,8 +207,7 @@ class Snapshots:
 
     def find(self, digest: str) -> SnapshotRef:
         """The reference of the snapshot of that digest."""
-        found = self.manifest(digest)
-        return SnapshotRef(found.model, digest, found.rows, found.start, found.end)
+        return _reference(self.manifest(digest), digest)
 
     def read(self, snapshot: SnapshotRef | str, window: Window | None = None) -> pd.DataFrame:
         """The snapshot's rows, every byte verified; with `window`, only those inside it.
@@ -208,20 +233,27 @@ class Snapshots:
             if part.key in keys:
                 yield self.objects.get(part.digest)
 
+    def _sampled(self, contract: ModelContract, part: PartRef, share: float) -> PartRef:
+        rows = stratified(contract, codec.decode_parts([self.objects.get(part.digest)]), share)
+        return PartRef(part.key, self.objects.put(codec.encode_part(contract, rows)), len(rows))
+
+    def _note(self, contract: ModelContract, digest: str) -> None:
+        folder = self.root / LOG / contract.name
+        while True:
+            log = self.log(contract.name)
+            if any(entry.digest == digest for entry in log):
+                return
+            parent = log[-1].digest if log else None
+            entry = LogEntry(digest, parent, contract_digest(contract))
+            if append_record(folder, len(log) + 1, entry):
+                return
+
     def _require_columns(self, contract: ModelContract, part: PartRef) -> None:
-        stored = codec.part_schema(self.objects.get(part.digest))
-        wanted = codec.schema_of(contract)
-        if stored.equals(wanted):
+        content = self.objects.get(part.digest)
+        if codec.part_schema(content).equals(codec.schema_of(contract)):
             return
-        before = {field.name: str(field.type) for field in stored}
-        now = {field.name: str(field.type) for field in wanted}
-        changes = [f"{name} added" for name in now if name not in before]
-        changes += [f"{name} removed" for name in before if name not in now]
-        changes += [
-            f"{name} was {before[name]}, is {kind}"
-            for name, kind in now.items()
-            if before.get(name, kind) != kind
-        ]
+        wanted = {field.name: str(field.type) for field in codec.schema_of(contract)}
+        changes = codec.column_changes(codec.columns_of(content), wanted)
         what = f"{part.key} was stored with other columns ({', '.join(changes) or 'reordered'})"
         raise SourceError(self._how_to_fill(contract, what))
 
@@ -232,23 +264,7 @@ class Snapshots:
         )
 
 
-def code_digest(contract: ModelContract) -> str:
-    """SHA-256 over the source text of what makes parts: this room's modules and the source's."""
-    modules = [sources, codec, files, sql]
-    if contract.source.function is not None:
-        modules.append(sys.modules[load_callable(contract.source.function).__module__])
-    return digest_of("\0".join(inspect.getsource(module) for module in modules).encode())
-
-
-def _last_number(folder: Path) -> int:
-    return max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0)
-
-
-def _pointer(folder: Path, number: int) -> PartRef:
-    path = folder / f"{number:08d}.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=PartRef)
-    except msgspec.DecodeError as error:
-        raise SnapshotCorrupt(
-            f"{path} is no pointer: {error}; store the partition again"
-        ) from error
+def _reference(manifest: Manifest, digest: str) -> SnapshotRef:
+    return SnapshotRef(
+        manifest.model, digest, manifest.rows, manifest.start, manifest.end, manifest.share
+    )

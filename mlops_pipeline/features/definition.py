@@ -8,7 +8,7 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.objects import canonical_json, digest_of
 from mlops_pipeline.errors import FeatureError
 
-FORMULA = 1  # raised when this room's own arithmetic changes
+FORMULA = 2  # raised when this room's own arithmetic changes
 
 
 def definition_digest(contract: ModelContract) -> str:
@@ -27,6 +27,7 @@ def definition_digest(contract: ModelContract) -> str:
         for column in contract.request_columns
     ]
     rule = contract.target.model_dump(mode="json", include={"column", "above"})
+    rule["delay_days"] = contract.target.delay_days
     return digest_of(
         canonical_json(
             {

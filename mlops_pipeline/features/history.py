@@ -68,8 +68,8 @@ def history_columns(
 ) -> dict[str, np.ndarray]:
     """Each history feature of every row, float64 of shape (rows,).
 
-    `values` are the row's (`arrays.values_of`), `day` its day number; the feature counts the days
-    before `day` only. NaN where those days hold no labelled row at all.
+    `values` are the row's (`arrays.values_of`), `day` its day number; the feature counts only days
+    whose labels are all known when `day` begins. NaN where they hold no labelled row at all.
     """
     columns = {}
     every_row = np.zeros(len(day), dtype=np.int64)
@@ -78,8 +78,9 @@ def history_columns(
         counts = history.by_keys[feature.keys]
         if feature.keys not in coded:
             coded[feature.keys] = counts.find(*key_codes(values, feature.keys, len(day)))
-        overall = history.by_keys[OVERALL].over_days(every_row, day - feature.days, day)
-        own = counts.over_days(coded[feature.keys], day - feature.days, day)
+        last = day - contract.target.delay_days
+        overall = history.by_keys[OVERALL].over_days(every_row, last - feature.days, last)
+        own = counts.over_days(coded[feature.keys], last - feature.days, last)
         columns[feature.name] = _rates(feature, own, overall)
     return columns
 
@@ -91,7 +92,7 @@ def rates_as_of(
 
     A key without a labelled row in the feature's days has no entry: it has the overall rate.
     """
-    number = (day - EPOCH).days
+    number = (day - EPOCH).days - contract.target.delay_days
     tables: dict[str, dict[str, float]] = {}
     defaults: dict[str, float] = {}
     for feature in contract.history:

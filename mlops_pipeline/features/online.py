@@ -7,6 +7,7 @@ No pandas here: a server imports this module.
 """
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from mlops_pipeline.data.objects import canonical_json, digest_of, write_durably
 from mlops_pipeline.errors import FeatureError
 
 POINTER = "newest"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,27 @@ class FeatureSnapshot:
 def publish(folder: Path, snapshot: FeatureSnapshot) -> Path:
     """The snapshot is stored under its content, and is the newest unless a later day's is.
 
-    A second snapshot of the same day replaces the first: it knows more labels.
+    A second snapshot of the same day replaces the first: it knows more labels. A newest snapshot
+    whose file is gone or was altered is no newest one: publishing mends what it damaged.
     """
     content = canonical_json(msgspec.to_builtins(snapshot))
     place = folder / snapshot.definition
     path = place / f"{digest_of(content)}.json"
-    if not path.exists():
+    if not path.exists() or path.read_bytes() != content:
         write_durably(path, content)
     with _locked(place):
-        shown = newest(folder, snapshot.definition)
+        shown = _readable_newest(folder, snapshot.definition)
         if shown is None or shown.as_of <= snapshot.as_of:
             write_durably(place / POINTER, path.stem.encode())
     return path
+
+
+def _readable_newest(folder: Path, definition: str) -> FeatureSnapshot | None:
+    try:
+        return newest(folder, definition)
+    except FeatureError as error:
+        log.warning("definition=%s newest snapshot is damaged: %s", definition[:12], error)
+        return None
 
 
 def newest_digest(folder: Path, definition: str) -> str | None:
@@ -85,7 +96,10 @@ def read_snapshot(folder: Path, definition: str, digest: str) -> FeatureSnapshot
         raise FeatureError(f"{path} is gone; publish the feature snapshot again") from None
     if digest_of(content) != digest:
         raise FeatureError(f"{path} is not what its name says; publish the snapshot again")
-    snapshot = msgspec.json.decode(content, type=FeatureSnapshot)
+    try:
+        snapshot = msgspec.json.decode(content, type=FeatureSnapshot)
+    except msgspec.DecodeError as error:
+        raise FeatureError(f"{path} is no feature snapshot: {error}") from error
     if snapshot.definition != definition:
         raise FeatureError(
             f"{path} holds features of definition {snapshot.definition[:12]}…, "

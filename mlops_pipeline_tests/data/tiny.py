@@ -56,7 +56,7 @@ CONTRACT: dict[str, Any] = {
         "name": "late",
         "column": "result",
         "above": 0,
-        "label_delay_hours": 24,
+        "label_delay_hours": 0,
         "unlabelled": "visits that never ended",
     },
     "features": {

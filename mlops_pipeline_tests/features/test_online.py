@@ -73,3 +73,20 @@ def test_one_of_another_definition_is_refused(tmp_path: Path) -> None:
     os.rename(path.parent, tmp_path / ("e" * 64))
     with pytest.raises(FeatureError, match="holds features of definition dddddddddddd…, not eee"):
         newest(tmp_path, "e" * 64)
+
+
+@pytest.mark.parametrize("damage", ["gone", "altered", "cut"])
+def test_publishing_again_mends_a_newest_snapshot_that_is_damaged(
+    tmp_path: Path, damage: str
+) -> None:
+    whole = FIRST
+    path = publish(tmp_path, whole)
+    if damage == "gone":
+        path.unlink()
+    else:
+        content = path.read_bytes()
+        path.write_bytes(content[:10] if damage == "cut" else content.replace(b"0.", b"1."))
+    with pytest.raises(FeatureError, match="publish"):
+        newest(tmp_path, whole.definition)
+    assert publish(tmp_path, whole) == path
+    assert newest(tmp_path, whole.definition) == whole
