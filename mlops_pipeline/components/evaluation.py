@@ -15,14 +15,20 @@ from mlops_pipeline.components.training import CandidateRef
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.evaluation.figures import figures
 from mlops_pipeline.evaluation.gates import judge
-from mlops_pipeline.evaluation.records import EvaluationReport, read_report, report_json
+from mlops_pipeline.evaluation.records import (
+    GATE,
+    PAGE,
+    REPORT,
+    EvaluationReport,
+    read_report,
+    report_json,
+)
 from mlops_pipeline.evaluation.report import render_html
 from mlops_pipeline.evaluation.verdict import GateResult, Verdict, gate_json
 from mlops_pipeline.ledger import retrains, reviews, verdicts
 from mlops_pipeline.ledger.reviews import ReviewKind
 from mlops_pipeline.ledger.store import transaction
 
-REPORT, GATE, PAGE = "report.json", "gate.json", "report.html"
 RETRAIN_TAG = "mlops/retrain"  # the number of the request that a run answers
 
 

@@ -2,13 +2,12 @@
 
 import dagster as dg
 
-from mlops_pipeline.components.evaluation import GATE, REPORT
 from mlops_pipeline.components.house import House
 from mlops_pipeline.components.metadata import table
 from mlops_pipeline.components.names import common, key
 from mlops_pipeline.components.registry import VersionRef
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.evaluation.records import read_report
+from mlops_pipeline.evaluation.records import GATE, REPORT, read_report
 from mlops_pipeline.evaluation.verdict import read_gate
 from mlops_pipeline.governance.card import CardRecords, render_card
 from mlops_pipeline.governance.policy import check_policy

@@ -11,6 +11,8 @@ import msgspec
 from mlops_pipeline.data.objects import canonical_json
 from mlops_pipeline.errors import EvaluationError
 
+REPORT, GATE, PAGE = "report.json", "gate.json", "report.html"  # what one evaluation leaves behind
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:

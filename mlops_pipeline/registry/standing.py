@@ -4,6 +4,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from mlops_pipeline.data.objects import ObjectStore
+from mlops_pipeline.evaluation.records import REPORT, EvaluationReport, read_report
 from mlops_pipeline.ledger import champion, versions
 from mlops_pipeline.ledger.versions import VersionRow
 from mlops_pipeline.registry.bundle import LINEAGE, MANIFEST, MODEL, BundleManifest
@@ -21,6 +22,11 @@ def champion_version(tx: Connection, model: str) -> VersionRow | None:
 def stored_lineage(objects: ObjectStore, bundle: str) -> Lineage:
     """Where the bundle of that tree digest came from."""
     return read_lineage(objects.get(objects.get_json(bundle)[LINEAGE]))
+
+
+def stored_report(objects: ObjectStore, tree: str) -> EvaluationReport:
+    """The report in the tree of that digest."""
+    return read_report(objects.get(objects.get_json(tree)[REPORT]))
 
 
 def stored_manifest(objects: ObjectStore, bundle: str) -> BundleManifest:
