@@ -55,8 +55,7 @@ def tell(home: Path, *words: str, **more: str) -> Told:
     done = subprocess.run(
         [*MLOPS, "demo", "--profile", "smoke", "--json", *words],
         env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=STORY_SECONDS,
         check=False,

@@ -1,4 +1,4 @@
-"""`mlops dev` on the state of a demo: CI gets a verdict, the application an answer, the UI shows."""
+"""`mlops dev` on the state of a demo: CI gets a verdict, users an answer, the UI shows it all."""
 
 import json
 import subprocess
