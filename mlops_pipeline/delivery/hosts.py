@@ -1,7 +1,8 @@
 """Model servers on this machine: one process a version, on its own unix socket.
 
 A host that ends is started again, each time after a longer pause; what decides about its traffic is
-the reflex, not the restart.
+the reflex, not the restart. A host whose socket somebody deleted is out of reach for ever: another
+one takes its place, and the old one ends when the new one is ready.
 """
 
 import hashlib
@@ -27,6 +28,7 @@ LONGEST_PAUSE = 10.0
 STEADY_AFTER = 30.0  # seconds of health after which the pauses start over
 PROBE_SECONDS = 1.0
 STOP_SECONDS = 10.0
+START_SECONDS = 30.0  # within which a server has made its socket
 logger = logging.getLogger(__name__)
 
 Key = tuple[str, str]  # model, version
@@ -87,6 +89,7 @@ class _Host:
     pause: float = FIRST_PAUSE
     since: float = 0.0  # monotonic time of the last start
     next_start: float = 0.0
+    leaving: Child | None = None  # out of reach; it answers what it has until the new one is ready
 
 
 class Hosts:
@@ -125,8 +128,9 @@ class Hosts:
         with self._lock:
             host = self._hosts.pop((model, version), None)
         if host is not None:
-            if host.child is not None:
-                host.child.stop(STOP_SECONDS)
+            for child in (host.leaving, host.child):
+                if child is not None:
+                    child.stop(STOP_SECONDS)
             self._book.forget(_name(host))
             host.socket.unlink(missing_ok=True)
 
@@ -141,8 +145,13 @@ class Hosts:
             now = time.monotonic()
             if host.child is None or not host.child.alive():
                 self._revive(host, now)
+            elif _out_of_reach(host, now):
+                self._replace(host, now)
             else:
                 host.ready = probe(host.socket)
+                if host.ready and host.leaving is not None:
+                    host.leaving.stop(STOP_SECONDS)
+                    host.leaving = None
                 if host.ready and now - host.since > STEADY_AFTER:
                     host.pause = FIRST_PAUSE
 
@@ -154,6 +163,10 @@ class Hosts:
         """Whether the host's process runs."""
         host = self._hosts.get((model, version))
         return host is not None and host.child is not None and host.child.alive()
+
+    def replacing(self) -> bool:
+        """Whether a host is still waiting for the one that takes its place."""
+        return any(host.leaving is not None for host in list(self._hosts.values()))
 
     def endpoints(self) -> dict[Key, str]:
         """The socket of every host."""
@@ -178,6 +191,19 @@ class Hosts:
                 host.next_start = 0.0
                 self._start(host, now)
 
+    def _replace(self, host: _Host, now: float) -> None:
+        """Another process listens where nobody can reach the present one any more."""
+        with self._lock:
+            if self._hosts.get(host.spec.key) is not host:
+                return
+            logger.warning("event=host_out_of_reach host=%s socket=%s", _name(host), host.socket)
+            if host.leaving is not None:
+                host.leaving.stop(STOP_SECONDS)
+            host.leaving, host.ready = host.child, False
+            host.restarts += 1
+            host.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._start(host, now)
+
     def _start(self, host: _Host, now: float) -> None:
         host.socket.unlink(missing_ok=True)
         env = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
@@ -193,10 +219,18 @@ def probe(socket: Path, timeout: float = PROBE_SECONDS) -> bool:
     if not listens(socket, timeout):
         return False
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=timeout) as ask:
+        with httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(socket), verify=False), timeout=timeout
+        ) as ask:
             return ask.get("http://host/healthz").status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def _out_of_reach(host: _Host, now: float) -> bool:
+    """Whether the process runs, but its socket is gone; a new one may not have made it yet."""
+    made = host.ready or now - host.since > START_SECONDS
+    return made and not host.socket.exists()
 
 
 def socket_name(model: str, version: str) -> str:

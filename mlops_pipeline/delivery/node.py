@@ -5,22 +5,18 @@ and supervision (restarts, probes, log rotation). SIGTERM stops the children; af
 keep serving, and the next node adopts them.
 """
 
-import fcntl
 import logging
 import os
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from types import FrameType
 
-import uvicorn
-
 from mlops_pipeline.delivery import access_log
+from mlops_pipeline.delivery.ballast import Ballast
 from mlops_pipeline.delivery.control import control_app
+from mlops_pipeline.delivery.door import ControlDoor, only_node
 from mlops_pipeline.delivery.envoy import EnvoyRouter
 from mlops_pipeline.delivery.envoy_bootstrap import EnvoyPlace
 from mlops_pipeline.delivery.hosts import HostCommand, Hosts, HostSpec, HostView, serving_command
@@ -36,6 +32,7 @@ from mlops_pipeline.settings import Settings
 REFLEX_SECONDS = 0.05
 SUPERVISE_SECONDS = 0.2
 STOP_SECONDS = 10.0
+BLIND_SECONDS = 20.0  # for which an unreachable router waits for its servers
 logger = logging.getLogger(__name__)
 
 
@@ -61,14 +58,22 @@ class Node:
             self._access_log,
         )
         self._book = book
-        self._router = EnvoyRouter(place, book)
+        self._router = EnvoyRouter(place, book, spare=settings.runtime_dir / "xds")
         self._hosts = Hosts(book, settings.runtime_dir, command or serving_command(settings))
-        self._switch = Switchboard(self._router, folder / "journal.json", self._hosts.endpoints)
+        self._ballast = Ballast(folder / "ballast")
+        self._switch = Switchboard(
+            self._router,
+            folder / "journal.json",
+            self._hosts.endpoints,
+            make_room=self._ballast.drop,
+        )
+        self._door = ControlDoor(control_app(self), settings.node_socket)
         self._reflexes: dict[str, CandidateReflex] = {}
         self._log = access_log.AccessLog(self._access_log)
         self._stop = threading.Event()
         self._pause = SUPERVISE_SECONDS
         self._next_boot = 0.0
+        self._blind_since = 0.0
 
     def run(self) -> None:
         """Router, hosts and control interface serve until somebody says stop; then they end.
@@ -76,9 +81,7 @@ class Node:
         Raises:
             DeliveryError: another node runs on the same runtime folder, or the router cannot start.
         """
-        runtime = self._settings.runtime_dir
-        runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _only_node(runtime / "node.lock"):
+        with only_node(self._settings.home / "node", self._settings.runtime_dir):
             self._listen_to_signals()
             self._boot()
             self._serve()
@@ -142,14 +145,9 @@ class Node:
         return self._switch.retreat(model, cause=order.reason, by=order.by, to=order.to)
 
     def _serve(self) -> None:
-        """The three threads run until somebody says stop."""
-        door = _private_socket(self._settings.node_socket)
-        config = uvicorn.Config(
-            control_app(self), log_config=None, lifespan="off", access_log=False, loop="asyncio"
-        )
-        control = uvicorn.Server(config)
+        """Control interface, reflex and supervision run until somebody says stop."""
+        self._door.open()
         threads = [
-            threading.Thread(target=control.run, kwargs={"sockets": [door]}, name="control"),
             self._watch("reflex", self._reflex, REFLEX_SECONDS),
             self._watch("supervision", self._supervise, SUPERVISE_SECONDS),
         ]
@@ -157,10 +155,9 @@ class Node:
             thread.start()
         logger.info("event=node_ready pid=%d port=%d", os.getpid(), self._settings.port)
         self._stop.wait()
-        control.should_exit = True
         for thread in threads:
             thread.join(STOP_SECONDS)
-        self._settings.node_socket.unlink(missing_ok=True)
+        self._door.close()
 
     def _boot(self) -> None:
         for spec in self._switch.journal.hosts:
@@ -189,10 +186,15 @@ class Node:
                 self._switch.retreat(model, cause=alarm.cause, by="reflex", bad=alarm.bad)
 
     def _supervise(self) -> None:
-        """Dead children were started again; the log was rotated where it is long."""
+        """Dead children were started again, and those that lost their sockets were replaced; the
+        log was rotated where it is long."""
+        self._door.mend()
         self._hosts.tick()
+        self._ballast.load()
         if self._router.alive():
             self._pause = SUPERVISE_SECONDS
+            self._router.tick()
+            self._mend_router()
             if access_log.rotate(self._access_log, limit=self._log_limit):
                 self._router.reopen_logs()
             self._switch.settle()
@@ -202,6 +204,16 @@ class Node:
             with self._switch.lock:
                 logger.warning("event=router_ended log=%r", self._book.tail("envoy", 400))
                 self._router.restart(self._switch.next_plan())
+
+    def _mend_router(self) -> None:
+        """A router whose admin socket was deleted is replaced, after the servers that it needs."""
+        now = time.monotonic()
+        if self._router.reachable():
+            self._blind_since = now
+        elif not self._hosts.replacing() or now - self._blind_since > BLIND_SECONDS:
+            logger.warning("event=admin_socket_gone")
+            with self._switch.lock:
+                self._router.renew(self._switch.next_plan())
 
     def _counters(self) -> dict[str, ClusterCounters]:
         if not self._router.alive():
@@ -232,34 +244,3 @@ class Node:
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         logger.info("event=node_stopping signal=%d", number)
         self._stop.set()
-
-
-@contextmanager
-def _only_node(lock: Path) -> Iterator[None]:
-    """While the body runs no other node starts on the same runtime folder.
-
-    Raises:
-        DeliveryError: one runs already; the message names its pid.
-    """
-    with lock.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise DeliveryError(
-                f"a node runs already on {lock.parent} (pid {file.read().strip()}); "
-                "stop it first, or set MLOPS_RUNTIME_DIR"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def _private_socket(path: Path) -> socket.socket:
-    """A listening place that only this user can reach."""
-    path.unlink(missing_ok=True)
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    door.bind(str(path))
-    path.chmod(0o600)
-    return door

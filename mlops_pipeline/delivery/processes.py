@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,22 @@ from mlops_pipeline.data.objects import digest_of, write_durably
 from mlops_pipeline.errors import DeliveryError
 
 TAG = "MLOPS_NODE_CHILDREN"
+# Forks, and lets the parent end before the program starts: Envoy's hot restart asks the kernel for
+# SIGTERM when its parent goes, but it shall outlive the node.
+ORPHAN = """
+import os, sys, time
+parent = os.getpid()
+child = os.fork()
+if child:
+    print(child, flush=True)
+    os._exit(0)
+while os.getppid() == parent:
+    time.sleep(0.0005)
+log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+os.dup2(log, 1)
+os.dup2(log, 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 START_TOLERANCE = 1.0  # seconds: start times are derived from the clock of the boot
 logger = logging.getLogger(__name__)
 
@@ -116,6 +133,32 @@ class ProcessBook:
         write_durably(self._path(name), msgspec.json.encode(mark))
         logger.info("event=child_started name=%s pid=%d", name, own.pid)
         return Child(mark, process, own)
+
+    def start_orphan(self, name: str, argv: Sequence[str]) -> Child:
+        """As `start`, but the child has no parent from the beginning.
+
+        Raises:
+            DeliveryError: the program cannot be started.
+        """
+        log = self._logs / f"{name}.log"
+        started = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", ORPHAN, str(log), *argv],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env={**os.environ, TAG: str(self._folder)},
+            start_new_session=True,
+            check=False,
+        )
+        if started.returncode != 0:
+            raise DeliveryError(f"{name}: {argv[0]} cannot be started: {started.stderr.decode()}")
+        try:
+            process = psutil.Process(int(started.stdout))
+            mark = Mark(name, process.pid, process.create_time(), _digest(argv))
+        except psutil.NoSuchProcess as error:
+            raise DeliveryError(f"{name} ended at once: {self.tail(name, 600)}") from error
+        write_durably(self._path(name), msgspec.json.encode(mark))
+        logger.info("event=child_started name=%s pid=%d", name, process.pid)
+        return Child(mark, process, None)
 
     def adopt(self, name: str, argv: Sequence[str]) -> Child | None:
         """The live child of that name with that command line; another one of the name is ended."""

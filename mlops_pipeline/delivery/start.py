@@ -12,6 +12,7 @@ from mlops_pipeline.ledger.audit import PIPELINE
 from mlops_pipeline.ledger.champion import Champion
 from mlops_pipeline.ledger.rollouts import RolloutRow
 from mlops_pipeline.ledger.store import reading, transaction
+from mlops_pipeline.ledger.versions import VersionRow
 
 HOST_SECONDS = 60.0
 
@@ -42,6 +43,8 @@ def deploy_first(
             f"{model} has champion {leading.version}: version {version} cannot be the first; "
             "roll it out"
         )
+    if leading is None:
+        _require_ready(world, row)
     await_host(world, row, timeout=HOST_SECONDS)
     if leading is None:
         with transaction(world.engine) as tx:
@@ -80,6 +83,8 @@ def start_rollout(
     """
     model = contract.name
     plan = plan_rollout(contract)
+    with reading(world.engine) as view:
+        _require_ready(world, versions.get(view, model, candidate))
     with transaction(world.engine) as tx:
         leading = champion.read(tx, model)
         if leading is None:
@@ -102,4 +107,18 @@ def start_rollout(
             now=now,
             deadline=now + plan.deadline,
             actor=actor,
+        )
+
+
+def _require_ready(world: World, version: VersionRow) -> None:
+    """The checklist before promotion holds for the version.
+
+    Raises:
+        DeliveryError: it does not; the message lists what to mend.
+    """
+    open_items = world.blockers(version)
+    if open_items:
+        raise DeliveryError(
+            f"{version.model} version {version.version} may not reach users yet: "
+            + "; ".join(open_items)
         )

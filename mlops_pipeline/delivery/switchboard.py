@@ -53,12 +53,15 @@ class Switchboard:
         endpoints: Callable[[], dict[Key, str]],
         *,
         wall: Callable[[], float] = time.time,
+        make_room: Callable[[OSError], bool] = lambda error: False,
     ) -> None:
         self._router = router
         self._path = journal
         self._endpoints = endpoints
         self._wall = wall
+        self._make_room = make_room  # whether a full disk has room after all, for a retreat
         self._lock = threading.RLock()
+        self._unsaved = False  # a retreat that the disk would not take stands in memory only
         self._journal = load_journal(journal)
 
     @property
@@ -84,6 +87,8 @@ class Switchboard:
     def settle(self) -> None:
         """The router does what the journal says, where it could not before."""
         with self._lock:
+            if self._unsaved:
+                self._save(self._journal)
             self._router.apply(self.plan())
 
     def remember_host(self, spec: HostSpec) -> None:
@@ -158,7 +163,7 @@ class Switchboard:
             self._confirmed(version)
             elapsed = (time.monotonic() - verdict) * 1000
             retreat = replace(retreat, route_version=version, milliseconds=elapsed)
-            self._save(self._journal.with_retreat(retreat))
+            self._note(self._journal.with_retreat(retreat))
         logger.warning(
             "event=retreat model=%s version=%s by=%s cause=%r ms=%.1f",
             model,
@@ -212,11 +217,13 @@ class Switchboard:
         plan = _plan(journal, self._endpoints())
         try:
             self._save(journal)
-        except OSError:
+        except OSError as error:
             if not even_without_disk:
                 raise
             logger.exception("event=journal_unwritable path=%s", self._path)
-            self._journal = journal
+            self._journal, self._unsaved = journal, True
+            if self._make_room(error):
+                self._save(journal)
         try:
             return self._router.apply(plan)
         except MlopsError:
@@ -228,9 +235,17 @@ class Switchboard:
         self._router.confirm(version, timeout=CONFIRM_SECONDS)
         return version
 
+    def _note(self, journal: NodeJournal) -> None:
+        """The journal says so, on disk where the disk takes it: the retreat is done already."""
+        try:
+            self._save(journal)
+        except OSError:
+            logger.exception("event=journal_unwritable path=%s", self._path)
+            self._journal, self._unsaved = journal, True
+
     def _save(self, journal: NodeJournal) -> None:
         save_journal(self._path, journal)
-        self._journal = journal
+        self._journal, self._unsaved = journal, False
 
 
 def _retreated(arms: Arms, to: str | None) -> tuple[str, Arms]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -65,6 +65,7 @@ class World:
     probe: Probe
     notify: Notify
     fault: Callable[[VersionRow], str | None] = lambda version: None  # drills only
+    blockers: Callable[[VersionRow], tuple[str, ...]] = lambda version: ()  # why it may not serve
     clock: Callable[[], float] = time.monotonic
 
 
@@ -81,7 +82,16 @@ def open_world(
         probe=http_probe(settings.port),
         notify=raise_incident,
         fault=fault or (lambda version: drilled(settings, version)),
+        blockers=lambda version: _blockers(settings, engine, version),
     )
+
+
+def _blockers(settings: Settings, engine: Engine, version: VersionRow) -> tuple[str, ...]:
+    from mlops_pipeline.registry.checklist import blockers  # with pandas: only when it is asked
+    from mlops_pipeline.registry.proof import Stores
+
+    stores = Stores(settings, engine, ObjectStore(settings.objects))
+    return blockers(stores, version, now=datetime.now(UTC))
 
 
 def drilled(settings: Settings, version: VersionRow) -> str | None:
@@ -98,7 +108,9 @@ def http_probe(port: int) -> Probe:
     def probe(model: str, unit: str) -> ProbeAnswer:
         url = f"http://127.0.0.1:{port}/{model}/healthz"
         try:
-            answer = httpx.get(url, headers={"x-unit": unit}, timeout=PROBE_SECONDS)
+            # Plain HTTP on loopback: reading the store of certificates would cost 30 ms a request.
+            with httpx.Client(verify=False, trust_env=False, timeout=PROBE_SECONDS) as ask:
+                answer = ask.get(url, headers={"x-unit": unit})
         except httpx.HTTPError as error:
             raise DeliveryError(f"{url} does not answer: {error!r}; is the router up?") from error
         served_by = answer.headers.get("x-served-by", "")

@@ -5,11 +5,13 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from mlops_pipeline.delivery.envoy import EnvoyRouter
@@ -18,7 +20,7 @@ from mlops_pipeline.delivery.envoy_routes import clusters, route_table
 from mlops_pipeline.delivery.processes import ProcessBook
 from mlops_pipeline.delivery.router import Arms, RoutePlan
 from mlops_pipeline.errors import DeliveryError, RouterRejected
-from mlops_pipeline_tests.delivery.conftest import free_port
+from mlops_pipeline_tests.delivery.conftest import free_port, until
 
 ENDS = {("m", "1"): "/run/1.sock", ("m", "2"): "/run/2.sock"}
 IMPOSSIBLE = {"m": -5000}  # milliseconds; Python does not mind, Envoy does
@@ -59,7 +61,7 @@ def router(tmp_path: Path) -> Iterator[EnvoyRouter]:
     run = Path(tempfile.mkdtemp(prefix="me", dir="/tmp"))
     book = ProcessBook(tmp_path / "processes", tmp_path / "logs")
     place = EnvoyPlace(free_port(), run / "a.sock", tmp_path / "xds", tmp_path / "access.jsonl")
-    made = EnvoyRouter(place, book)
+    made = EnvoyRouter(place, book, spare=run / "xds")
     made.boot(RoutePlan(1, (), {}))
     yield made
     made.stop(5)
@@ -105,3 +107,68 @@ def test_without_models_only_the_routers_own_answer_is_given(router: EnvoyRouter
     assert httpx.get(f"{url}/-/route").text == "r1"
     assert httpx.get(f"{url}/m/predict").status_code == 404
     assert (router.place.admin_socket.stat().st_mode & 0o777) == 0o600
+
+
+def users_of(router: EnvoyRouter, asked: list[int], stop: threading.Event) -> threading.Thread:
+    """Somebody who asks the router all the time, each time on a new connection."""
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                found = httpx.get(
+                    f"http://127.0.0.1:{router.place.port}/-/route", trust_env=False, verify=False
+                )
+                asked.append(found.status_code)
+            except httpx.HTTPError:
+                asked.append(0)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    return thread
+
+
+def test_another_envoy_takes_over_without_a_failed_request(router: EnvoyRouter):
+    first = router.pid
+    asked: list[int] = []
+    stop = threading.Event()
+    thread = users_of(router, asked, stop)
+    until("users ask", lambda: len(asked) > 20)
+    router.place.admin_socket.unlink()
+    assert not router.reachable()
+    router.renew(RoutePlan(2, (), {}))
+    assert router.reachable()
+    assert router.pid != first
+    before = len(asked)
+    until("users ask the new one", lambda: len(asked) > before + 50)
+
+    def gone() -> bool:
+        router.tick()
+        return not psutil.pid_exists(first) or psutil.Process(first).status() == "zombie"
+
+    until("the old one is gone", gone)
+    router.apply(RoutePlan(3, (), {}))
+    router.confirm("r3", timeout=2)
+    stop.set()
+    thread.join()
+    assert set(asked) == {200}
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_a_plan(router: EnvoyRouter):
+    shutil.rmtree(router.place.xds)
+    router.place.xds.write_text("somebody's file")
+    router.apply(RoutePlan(2, (), {}))
+    router.confirm("r2", timeout=2)
+    router.apply(RoutePlan(3, (), {}))
+    router.confirm("r3", timeout=2)
+
+
+def test_a_changed_binary_or_bootstrap_is_noticed_at_the_next_boot(router: EnvoyRouter):
+    process = router._process
+    assert not process.outdated()
+    kept = process._epoch()
+    process._remember(replace(kept, fingerprint="of the version before"))
+    assert process.outdated()
+    first = router.pid
+    router.boot(RoutePlan(2, (), {}))
+    assert router.pid != first
+    assert not process.outdated()

@@ -1,6 +1,7 @@
 """The node as a process: it moves traffic without losing a request, and survives."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,6 +143,28 @@ def test_a_killed_router_is_back_with_the_same_routes(node: NodeProcess):
     until("users are answered", answered)
 
 
+def test_a_deleted_runtime_folder_is_mended_while_users_are_served(node: NodeProcess):
+    node.serve("m", "1")
+    node.serve("m", "2")
+    put(node, 1, 5000)
+    before = node.state()
+    with Load(f"{node.url}/m/predict") as load:
+        load.until_sent(100)
+        shutil.rmtree(node.settings.runtime_dir)
+        until("the node answers again", node.answers)
+        until("both servers are ready", lambda: all(host.ready for host in node.state().hosts))
+        until("the router counts", lambda: bool(node.state().counters))
+        failed = len(load.failures)
+        load.until_sent(400)
+    after = node.state()
+    assert {h.pid for h in after.hosts}.isdisjoint({h.pid for h in before.hosts})
+    assert after.router_pid != before.router_pid
+    assert failed <= 4 * load.threads  # new connections in the second before
+    assert len(load.failures) == failed
+    assert after.routes == before.routes
+    assert after.retreats == ()
+
+
 def test_children_whose_entry_was_never_written_are_ended_at_boot(node: NodeProcess):
     node.serve("m", "1")
     pid = node.state().host("m", "1").pid
@@ -157,9 +180,8 @@ def test_a_second_node_does_not_start(node: NodeProcess):
     argv = [sys.executable, "-m", "mlops_pipeline_tests.delivery.node_process"]
     second = subprocess.run([*argv, *map(str, said)], capture_output=True, text=True, timeout=30)
     assert second.returncode != 0
-    assert f"a node runs already on {node.settings.runtime_dir} (pid {node.state().pid})" in (
-        second.stderr
-    )
+    place = node.settings.home / "node"
+    assert f"a node runs already on {place} (pid {node.state().pid})" in second.stderr
 
 
 def test_sigterm_stops_the_children(node: NodeProcess):
@@ -169,7 +191,7 @@ def test_sigterm_stops_the_children(node: NodeProcess):
     began = time.monotonic()
     node.process.send_signal(signal.SIGTERM)
     node.process.wait(20)
-    assert not [child for child in children if child.is_running()]
+    assert not [c for c in children if c.is_running() and c.status() != psutil.STATUS_ZOMBIE]
     assert time.monotonic() - began < 10
     with pytest.raises(NodeUnreachable, match=r"start it with `mlops serve`"):
         node.client.state()

@@ -1,9 +1,11 @@
 """The switchboard: fenced commands, retreats that stay, and a journal that is written first."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from mlops_pipeline.delivery.ballast import Ballast
 from mlops_pipeline.delivery.hosts import HostSpec
 from mlops_pipeline.delivery.inprocess import InProcessRouter
 from mlops_pipeline.delivery.journal import Fence, load_journal
@@ -143,9 +145,23 @@ def test_a_retreat_needs_no_disk(switch, router, path):
     switch.put(command(1))
     path.unlink()
     path.mkdir()  # the journal cannot be replaced any more
-    with pytest.raises(OSError, match=r"directory"):
-        switch.retreat("m", cause="it fails", by="reflex")
+    switch.retreat("m", cause="it fails", by="reflex")
     assert {router.send("m", f"u{n}").served_by for n in range(99)} == {"m-v1"}
+    path.rmdir()
+    switch.settle()  # it is written as soon as the disk takes it
+    assert load_journal(path).retreats[0].cause == "it fails"
+
+
+def test_a_full_disk_has_room_for_a_retreat(router, path):
+    held = Ballast(path.with_name("ballast"), 4096)
+    assert held.load()
+    switch = Switchboard(router, path, lambda: dict(ENDPOINTS), make_room=held.drop)
+    switch.put(command(1))
+    assert held.drop(OSError(errno.EIO, "another error")) is False
+    assert held.drop(OSError(errno.ENOSPC, "full")) is True
+    assert not path.with_name("ballast").exists()
+    assert held.load() is False  # what was freed is left to whoever needs it
+    assert held.drop(OSError(errno.ENOSPC, "full")) is False
 
 
 def test_a_host_with_traffic_is_not_forgotten(switch, path):
