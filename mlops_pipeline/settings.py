@@ -6,7 +6,7 @@
 | `MLOPS_LEDGER_URL` | SQLAlchemy URL of the ledger | SQLite in the home |
 | `MLFLOW_TRACKING_URI` | MLflow's tracking and registry store | SQLite in the home |
 | `MLOPS_CONTRACTS` | folders of `*/contract.yaml`, parted by `:` | this package's models |
-| `MLOPS_RUNTIME_DIR` | short folder for unix sockets | a private one in the temporary folder |
+| `MLOPS_RUNTIME_DIR` | short folder for unix sockets | in `XDG_RUNTIME_DIR`, or in `/tmp` |
 | `MLOPS_PORT` | the port at which Envoy serves on loopback | 8080 |
 | `MLOPS_ALERT_URLS` | Apprise URLs that alerts go to, separated by spaces | none |
 | `DAGSTER_URL` | the webserver that `mlops ci` speaks to | `http://127.0.0.1:3000` |
@@ -133,7 +133,8 @@ def _runtime_dir(env: Mapping[str, str], home: Path) -> Path:
         folder = Path(named).expanduser().resolve()
     else:
         mark = hashlib.sha256(str(home).encode()).hexdigest()[:10]
-        folder = Path(tempfile.gettempdir()) / f"mlops-{os.getuid()}-{mark}"
+        private = _private_runtime(env)
+        folder = private / f"mlops-{mark}" if private else _in_temporary(mark)
     room = SOCKET_PATH_LIMIT - len("/envoy-admin.sock")
     if len(os.fsencode(folder)) > room:
         raise SettingsError(
@@ -141,6 +142,26 @@ def _runtime_dir(env: Mapping[str, str], home: Path) -> Path:
             f"unix sockets need at most {room}: name a shorter folder"
         )
     return folder
+
+
+def _private_runtime(env: Mapping[str, str]) -> Path | None:
+    """The user's own runtime folder, which no cleaner of temporary files looks at, where usable."""
+    named = env.get("XDG_RUNTIME_DIR")
+    if not named:
+        return None
+    folder = Path(named)
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    room = SOCKET_PATH_LIMIT - len("/mlops-0123456789/envoy-admin.sock")
+    ours = folder.is_dir() and found.st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK)
+    short = folder.is_absolute() and len(os.fsencode(folder)) <= room
+    return folder if ours and short else None
+
+
+def _in_temporary(mark: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"mlops-{os.getuid()}-{mark}"
 
 
 def _folders(env: Mapping[str, str]) -> tuple[Path, ...]:

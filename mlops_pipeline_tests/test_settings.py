@@ -88,6 +88,16 @@ def test_two_homes_have_two_runtime_folders_of_the_same_user(tmp_path: Path) -> 
     assert f"-{os.getuid()}-" in one.name
 
 
+def test_the_users_own_runtime_folder_is_preferred_where_it_is_usable(tmp_path: Path) -> None:
+    run = tmp_path / "r"
+    run.mkdir(mode=0o700)
+    home = {"MLOPS_HOME": str(tmp_path / "a")}
+    assert read_settings({**home, "XDG_RUNTIME_DIR": str(run)}).runtime_dir.parent == run
+    for unusable in ("", str(tmp_path / "missing"), f"{run}/{'x' * 90}", "relative"):
+        found = read_settings({**home, "XDG_RUNTIME_DIR": unusable}).runtime_dir
+        assert found == read_settings(home).runtime_dir
+
+
 def test_the_longest_runtime_folder_that_is_taken_holds_its_longest_socket() -> None:
     room = SOCKET_PATH_LIMIT - len("/envoy-admin.sock")
     longest = "/" + "x" * (room - 1)
