@@ -14,6 +14,8 @@ from mlops_pipeline.components.names import common, key
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.sampling import require_full
 from mlops_pipeline.evaluation.verdict import Verdict
+from mlops_pipeline.registry.checklist import promotion_checklist
+from mlops_pipeline.registry.proof import Stores
 from mlops_pipeline.registry.register import register_passed
 from mlops_pipeline.registry.standing import stored_lineage
 
@@ -79,3 +81,29 @@ def version_asset(contract: ModelContract) -> dg.AssetsDefinition:
         )
 
     return version
+
+
+def checklist_check(contract: ModelContract) -> dg.AssetChecksDefinition:
+    """The checklist before promotion, as far as it can be true of a version just built."""
+
+    @dg.asset_check(
+        asset=key(contract, "version"),
+        name="checklist",
+        description="Packages locked, lineage whole, signature valid, rebuilt on a sample, card "
+        "complete. Look-ups and a way back are asked before traffic moves, and that is the lock.",
+    )
+    def checklist(house: House, version: VersionRef) -> dg.AssetCheckResult:
+        stores = Stores(house.settings, house.ledger, house.objects)
+        items = promotion_checklist(stores, version.model, version.version, now=datetime.now(UTC))
+        open_items = [item for item in items if not item.passed]
+        hard = any(item.once_built for item in open_items)
+        return dg.AssetCheckResult(
+            passed=not hard,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description="; ".join(f"{i.name}: {i.text}" for i in open_items) or "every item holds",
+            metadata={
+                "items": table({"item": i.name, "holds": i.passed, "found": i.text} for i in items)
+            },
+        )
+
+    return checklist

@@ -12,6 +12,7 @@ Serving opens bundles, so this module imports no client of anything.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,7 +23,9 @@ from mlops_pipeline.contract.promises import Candidate
 from mlops_pipeline.data.objects import canonical_json, digest_of
 from mlops_pipeline.errors import ContractError, RegistryError
 from mlops_pipeline.registry.lineage import Lineage, lineage_digest, lineage_json
-from mlops_pipeline.training.protocols import Model
+
+if TYPE_CHECKING:
+    from mlops_pipeline.training.protocols import Model
 
 MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
@@ -79,7 +82,7 @@ class Bundle:
 
 
 def pack(
-    contract: ModelContract, candidate: Candidate, model: Model, lineage: Lineage
+    contract: ModelContract, candidate: Candidate, model: "Model", lineage: Lineage
 ) -> dict[str, bytes]:
     """The bundle's files by name; equal model, contract and lineage give equal files.
 

@@ -1,0 +1,193 @@
+"""The checklist before promotion: what must be true of a version, besides its gate.
+
+Some items hold once a version is built (locked packages, whole lineage, signature, rebuild, card);
+others when it is about to serve (look-ups, a way back). A rebuild needs the version's own code, so
+its result is remembered in the audit chain and asked there once the code has moved on.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from mlops_pipeline.contract.load import parse_contract_json
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data.objects import ObjectStore
+from mlops_pipeline.errors import FeatureError, RegistryError
+from mlops_pipeline.features.online import newest
+from mlops_pipeline.ledger import audit, champion, versions
+from mlops_pipeline.ledger.store import reading, transaction
+from mlops_pipeline.ledger.versions import VersionRow, VersionStatus
+from mlops_pipeline.registry.bundle import CONTRACT
+from mlops_pipeline.registry.code import PACKAGE
+from mlops_pipeline.registry.environment import installed_packages, read_environment
+from mlops_pipeline.registry.lineage import Lineage
+from mlops_pipeline.registry.proof import Registered, Stores, registered, verify_stored
+from mlops_pipeline.registry.reproduce import Answer, reproduce
+
+LOCK = PACKAGE.parent / "requirements.lock"
+REBUILT = "version.rebuilt"  # the audit's word for a rebuild that was tried
+ONCE_BUILT = ("dependencies", "lineage", "signature", "rebuild", "card")
+BEFORE_SERVING = ("look-ups", "way back")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the checklist."""
+
+    name: str
+    passed: bool
+    text: str
+
+    @property
+    def once_built(self) -> bool:
+        """It can be true as soon as the version is there."""
+        return self.name in ONCE_BUILT
+
+
+def promotion_checklist(
+    stores: Stores, model: str, version: str, *, now: datetime
+) -> tuple[Item, ...]:
+    """Every item, in the order in which a person would mend them.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    known = registered(stores, model, version)
+    contract = parse_contract_json(
+        stores.objects.get(stores.objects.get_json(known.row.bundle)[CONTRACT])
+    )
+    with reading(stores.ledger) as view:
+        back = _way_back(view, known.row)
+    return (
+        Item("dependencies", *_dependencies(known.lineage)),
+        Item("lineage", *_lineage(known.lineage, stores.objects)),
+        Item("signature", *_signature(stores, known.row)),
+        Item("rebuild", *_rebuild(stores, known, now=now)),
+        Item("card", *_card(contract)),
+        Item("look-ups", *_lookups(stores, contract, known.lineage)),
+        Item("way back", *back),
+    )
+
+
+def blockers(stores: Stores, version: VersionRow, *, now: datetime) -> tuple[str, ...]:
+    """Why the version may not reach users, each as `item: why`; empty where it may."""
+    found = promotion_checklist(stores, version.model, version.version, now=now)
+    return tuple(f"{item.name}: {item.text}" for item in found if not item.passed)
+
+
+def locked(lock: Path = LOCK) -> dict[str, str]:
+    """Version of every package that the lock pins, by normalised name; empty without a lock."""
+    if not lock.is_file():
+        return {}
+    pinned = re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==([^\s;]+)", lock.read_text(), re.M)
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pinned}
+
+
+def _dependencies(lineage: Lineage, lock: Path = LOCK) -> tuple[bool, str]:
+    """The packages that are here are the locked ones, and those that the version was built with."""
+    pinned, here = locked(lock), installed_packages()
+    off = [
+        f"{name} {here[name]} (locked {version})"
+        for name, version in pinned.items()
+        if name in here and not _is(here[name], version)
+    ]
+    if off:
+        return False, f"not as locked: {', '.join(off[:5])}; install requirements.lock"
+    if read_environment().packages != lineage.environment.packages:
+        return False, "built with other packages than are here; build it again in this environment"
+    words = f"{len(pinned)} packages are as locked" if pinned else "no lock file is here"
+    return bool(pinned), words + "; the version was built with those that are here"
+
+
+def _is(found: str, pinned: str) -> bool:
+    """The same version; a local build such as 2.13.0+cpu is that version."""
+    return found == pinned or found.partition("+")[0] == pinned
+
+
+def _lineage(lineage: Lineage, objects: ObjectStore) -> tuple[bool, str]:
+    digests = {
+        "snapshot": lineage.snapshot,
+        "feature definitions": lineage.definition,
+        "contract": lineage.contract,
+        "sources": lineage.code.sources,
+        "packages": lineage.environment.packages,
+    }
+    empty = [name for name, digest in digests.items() if not digest]
+    if empty:
+        return False, f"it does not name its {', '.join(empty)}"
+    if lineage.snapshot not in objects:
+        return False, f"the rows of snapshot {lineage.snapshot[:12]}… are gone"
+    commit = (lineage.code.commit or "no commit")[:12]
+    return True, f"every cause is named; {commit}{', changed since' if lineage.code.dirty else ''}"
+
+
+def _signature(stores: Stores, version: VersionRow) -> tuple[bool, str]:
+    try:
+        told = verify_stored(stores, version)
+    except RegistryError as error:
+        return False, f"{type(error).__name__}: {error}"
+    return True, f"valid, over {len(told['subject'])} files"
+
+
+def _rebuild(stores: Stores, known: Registered, *, now: datetime) -> tuple[bool, str]:
+    """The remembered rebuild, or one in the small profile."""
+    subject = versions.subject_of(known.row.model, known.row.version)
+    with reading(stores.ledger) as view:
+        tried = [e.detail for e in audit.entries(view, subject) if e.action == REBUILT]
+    proven = [t for t in tried if t["answer"] == Answer.EQUAL]
+    if proven:
+        return True, f"{proven[-1]['text']} (proven when it was built)"
+    found = reproduce(stores, known, small=True)
+    detail: Mapping[str, object] = {**asdict(found), "answer": int(found.answer)}
+    with transaction(stores.ledger) as tx:
+        audit.append(
+            tx, now=now, actor=audit.PIPELINE, action=REBUILT, subject=subject, detail=detail
+        )
+    return found.answer is Answer.EQUAL, found.text
+
+
+def _card(contract: ModelContract) -> tuple[bool, str]:
+    """The words that only a person can write are there."""
+    asked = {"title": contract.title, "description": contract.description, "owner": contract.owner}
+    empty = [name for name, text in asked.items() if not text.strip()]
+    empty += [] if contract.target.unlabelled.strip() else ["target.unlabelled"]
+    if empty:
+        return False, f"the contract does not say its {', '.join(empty)}"
+    return True, "the contract says what it is for, whose it is, and what it leaves out"
+
+
+def _lookups(stores: Stores, contract: ModelContract, lineage: Lineage) -> tuple[bool, str]:
+    if not contract.history:
+        return True, "no feature looks anything up"
+    folder = stores.settings.feature_snapshots / contract.name
+    try:
+        found = newest(folder, lineage.definition)
+    except FeatureError as error:
+        return False, str(error)
+    if found is None:
+        return False, f"no feature snapshot of {lineage.definition[:12]}… is published; publish one"
+    return True, f"look-ups as of {found.as_of} are published"
+
+
+def _way_back(tx: Connection, version: VersionRow) -> tuple[bool, str]:
+    leading = champion.read(tx, version.model)
+    if leading is None:
+        return True, "first version: there is nothing to go back to"
+    if leading.version == version.version:
+        return True, "it is the champion"
+    back = versions.get(tx, version.model, leading.version)
+    if back.served is None:
+        return False, f"version {back.version} was never seen to serve well"
+    if back.status is VersionStatus.QUARANTINED:
+        return False, f"version {back.version} is in quarantine"
+    return True, f"version {back.version} served well at {back.served:%Y-%m-%d %H:%M}"
+
+
+def checklist_lines(items: tuple[Item, ...]) -> Iterator[str]:
+    """The checklist for a terminal."""
+    for item in items:
+        yield f"{'ok ' if item.passed else 'NO '} {item.name}: {item.text}"
