@@ -14,7 +14,7 @@ from mlops_pipeline.components.monitoring import (
     live_performance_asset,
 )
 from mlops_pipeline.components.names import key, name
-from mlops_pipeline.components.registry import version_asset
+from mlops_pipeline.components.registry import checklist_check, version_asset
 from mlops_pipeline.components.tracking import end_mlflow_on_run_finished
 from mlops_pipeline.components.training import candidate_asset
 from mlops_pipeline.contract.model import ModelContract
@@ -44,6 +44,7 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
             snapshot_checks(contract),
             gate_check(contract),
             policy_check(contract),
+            checklist_check(contract),
         ],
         jobs=[
             dg.define_asset_job(
