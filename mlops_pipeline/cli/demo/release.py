@@ -5,6 +5,7 @@ import pandas as pd
 
 from mlops_pipeline.cli.demo.story import Story
 from mlops_pipeline.components.drive import Ran
+from mlops_pipeline.components.evaluation import PAGE
 from mlops_pipeline.data.labels import label_counts
 from mlops_pipeline.data.windows import Window
 
@@ -90,9 +91,18 @@ def passed(story: Story, ran: Ran, what: str) -> str:
         "roc_auc": round(float(shown["roc_auc"]), 4),
         "gain": round(float(shown["roc_auc_gain"]), 4) if "roc_auc_gain" in shown else None,
         "run": ran.run_id,
+        "report": _save_report(story, version, str(shown["report"])),
     }
     story.facts[f"{what}_version"] = version
     return version
+
+
+def _save_report(story: Story, version: str, digest: str) -> str:
+    """The evaluation's page stands beside the story's; its file name."""
+    name = f"evaluation-v{version}.html"
+    page = story.house.objects.get_tree(digest)[PAGE]
+    (story.house.settings.home / "demo" / name).write_bytes(page)
+    return name
 
 
 def _spoilt(frame: pd.DataFrame) -> pd.DataFrame:
