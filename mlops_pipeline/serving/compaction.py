@@ -59,7 +59,9 @@ def compact(folder: Path, *, now: float, keep_days: float = KEEP_DAYS) -> Compac
                 spool.unlink()
             files += 1
             records += count
-        for path in sorted(folder.rglob(f"*-*{PARQUET}")):
+        for path in folder.rglob(f".*{PARQUET}.*"):  # of a compaction that was killed
+            path.unlink()
+        for path in sorted(folder.rglob(f"[!.]*-*{PARQUET}")):
             if newest(path) < now - keep_days * DAY:
                 path.unlink()
                 removed += 1
@@ -78,6 +80,11 @@ class Compactor:
         """One runs now; files that end while it does are for the next."""
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(self._command, start_new_session=True)
+
+    def wait(self, seconds: float) -> None:
+        """The one that runs has ended."""
+        if self._process is not None:
+            self._process.wait(seconds)
 
 
 @contextmanager
