@@ -14,6 +14,7 @@ COMMANDS = {
     "dev": "mlops_pipeline.cli.dev:dev",
     "doctor": "mlops_pipeline.cli.doctor:doctor",
     "lineage": "mlops_pipeline.cli.lineage:lineage",
+    "log": "mlops_pipeline.cli.log:log",
     "new": "mlops_pipeline.cli.new:new",
     "review": "mlops_pipeline.cli.review:review",
     "reproduce": "mlops_pipeline.cli.reproduce:reproduce",
