@@ -4,6 +4,7 @@ Its clients are made with explicit addresses; nothing here reads or moves MLflow
 MLflow knows no compare-and-set, so an alias is a picture of the ledger's pointer, never a lock.
 
     <run>/artifacts/version/bundle/…    the registered files (the version's source is `version/`)
+    <run>/artifacts/version/MLmodel     how MLflow's own tools load them
     <run>/artifacts/evaluation/…        report, figures
 """
 
@@ -17,8 +18,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mlops_pipeline.contract.load import parse_contract_json
 from mlops_pipeline.errors import RegistryError
-from mlops_pipeline.registry.bundle import BundleManifest, tree_digest
+from mlops_pipeline.registry.bundle import CONTRACT, BundleManifest, tree_digest
+from mlops_pipeline.registry.mlmodel import BUNDLE_FOLDER, FILE, mlmodel
 from mlops_pipeline.registry.version import ModelVersion
 from mlops_pipeline.settings import Settings
 
@@ -143,7 +146,8 @@ class MlflowRegistry:
                 return existing
             with _told(f"cannot register {manifest.model}"):
                 self._require_model(manifest.model)
-                bundled = {f"bundle/{name}": content for name, content in files.items()}
+                bundled = {f"{BUNDLE_FOLDER}/{name}": c for name, c in files.items()}
+                bundled[FILE] = mlmodel(parse_contract_json(files[CONTRACT]))
                 self._store(run_id, VERSION_FOLDER, bundled)
                 source = f"{self._client.get_run(run_id).info.artifact_uri}/{VERSION_FOLDER}"
                 created = self._client.create_model_version(
