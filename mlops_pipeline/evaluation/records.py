@@ -90,7 +90,7 @@ class FairnessResult:
 class ResourceUse:
     """What one version costs, measured in a fresh process from its native files."""
 
-    load_seconds: float  # imports included
+    load_seconds: float  # of one CPU, imports included: others on the machine do not count
     single_row_p50_ms: float
     single_row_p99_ms: float
     rows_per_second: float  # batch, one thread
