@@ -94,7 +94,7 @@ def test_the_person_on_call_sees_the_rollout(services: Services) -> None:
         ("/asset-groups", ["candidate_lightgbm", "evaluation", "model_card"]),
         (
             "/assets/flight_delay/snapshot?view=checks",
-            ["This is a <b>blocking</b>", "uniqueness", "Plots", "Passed"],
+            ["label_rate", "uniqueness", "Plots", "Passed"],
         ),
         ("/assets/flight_delay/evaluation", ["roc_auc_gain", "verdict", "flights"]),
         (
