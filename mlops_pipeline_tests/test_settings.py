@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from mlops_pipeline.errors import SettingsError
-from mlops_pipeline.settings import PACKAGE_MODELS, SOCKET_PATH_LIMIT, read_settings
+from mlops_pipeline.settings import (
+    PACKAGE_MODELS,
+    SOCKET_PATH_LIMIT,
+    ApiKey,
+    Edge,
+    read_settings,
+)
 
 
 def test_an_empty_environment_gives_one_folder_below_the_working_one(
@@ -140,3 +146,67 @@ def test_credentials_are_never_shown(tmp_path: Path) -> None:
     )
 
     assert "secret" not in repr(settings)
+
+
+KEY = "k" * 16
+
+
+def edge_of(folder: Path, keys: str = f"ana {KEY}\n", **more: str) -> Edge | None:
+    """The edge that other machines may use, with changes to its settings."""
+    named = {name: folder / name for name in ("keys", "chain", "key")}
+    for path in named.values():
+        path.write_text(keys if path.name == "keys" else "pem")
+        path.chmod(0o600)
+    given = {
+        "MLOPS_EDGE": "0.0.0.0:8443",
+        "MLOPS_EDGE_KEYS": str(named["keys"]),
+        "MLOPS_EDGE_TLS": f"{named['chain']}:{named['key']}",
+    }
+    return read_settings({**given, **more}).edge
+
+
+def test_an_edge_has_keys_tls_and_limits(tmp_path: Path) -> None:
+    edge = edge_of(tmp_path, f"# ours\nana {KEY}\nbob {KEY}2 5\n", MLOPS_EDGE_RATE="20")
+    assert edge is not None
+    assert (edge.host, edge.port, edge.rate, edge.connections) == ("0.0.0.0", 8443, 20, 1000)
+    assert edge.keys == (ApiKey("ana", KEY), ApiKey("bob", f"{KEY}2", 5))
+    assert edge.certificate == tmp_path / "chain"
+    assert KEY not in repr(edge)
+
+
+def test_on_loopback_an_edge_needs_neither_keys_nor_tls() -> None:
+    edge = read_settings({"MLOPS_EDGE": "127.0.0.1:8443"}).edge
+    assert edge == Edge("127.0.0.1", 8443)
+    assert read_settings({}).edge is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "more", "said"),
+    [
+        ("", {}, "holds no key"),
+        ("ana short\n", {}, r"keys:1: write `client key \[requests a second\]`"),
+        (f"ana {KEY} fast\n", {}, r"keys:1: write"),
+        (f"ana {KEY}\nbob {KEY}\n", {}, "or one twice"),
+        (f"ana {KEY}\n", {"MLOPS_EDGE_KEYS": ""}, "lets other machines in"),
+        (f"ana {KEY}\n", {"MLOPS_EDGE_TLS": ""}, "lets other machines in"),
+        (f"ana {KEY}\n", {"MLOPS_EDGE_TLS": "/one"}, "name two files"),
+        (f"ana {KEY}\n", {"MLOPS_EDGE_KEYS": "/nowhere"}, "No such file"),
+        (f"ana {KEY}\n", {"MLOPS_EDGE": "8443"}, r"write it as 0\.0\.0\.0:8443"),
+        (f"ana {KEY}\n", {"MLOPS_EDGE": "0.0.0.0:99999"}, "no number from 1 to 65535"),
+        (f"ana {KEY}\n", {"MLOPS_EDGE_RATE": "0"}, "MLOPS_EDGE_RATE='0'"),
+    ],
+)
+def test_an_edge_that_would_be_open_or_is_mistyped_is_refused(
+    tmp_path: Path, keys: str, more: dict[str, str], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        edge_of(tmp_path, keys, **more)
+    assert KEY not in str(caught.value)
+
+
+def test_a_file_of_keys_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"ana {KEY}\n")
+    path.chmod(0o644)
+    with pytest.raises(SettingsError, match="can be read by others: chmod 600"):
+        read_settings({"MLOPS_EDGE": "127.0.0.1:1", "MLOPS_EDGE_KEYS": str(path)})

@@ -20,7 +20,7 @@ from mlops_pipeline.data.objects import canonical_json, write_durably
 from mlops_pipeline.delivery.envoy_admin import EnvoyAdmin
 from mlops_pipeline.delivery.envoy_bootstrap import (
     EnvoyPlace,
-    listener,
+    listeners,
     static_rendering,
 )
 from mlops_pipeline.delivery.envoy_process import EnvoyProcess
@@ -237,7 +237,7 @@ class EnvoyRouter:
         self._validate(plan)
         self.place.access_log.parent.mkdir(parents=True, exist_ok=True)
         version = plan.route_version
-        self._write("lds.json", version, [listener(self.place)])
+        self._write("lds.json", version, listeners(self.place))
         self._write("cds.json", version, clusters(plan))
         self._write("rds.json", version, [route_table(plan)])
 

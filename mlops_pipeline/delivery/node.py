@@ -56,6 +56,7 @@ class Node:
             settings.runtime_dir / "envoy-admin.sock",
             folder / "xds",
             self._access_log,
+            settings.edge,
         )
         self._book = book
         self._router = EnvoyRouter(place, book, spare=settings.runtime_dir / "xds")
