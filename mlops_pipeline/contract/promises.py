@@ -216,4 +216,5 @@ class Approvals(Part):
 
     before_traffic: bool = False
     before_promotion: bool = False
+    four_eyes: bool = False  # two people say yes, neither of whom began the rollout
     expire_hours: float = Field(default=72, gt=0)
