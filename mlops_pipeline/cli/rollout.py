@@ -11,13 +11,14 @@ from rich.table import Table
 
 from mlops_pipeline.contract.load import find_contracts, load_contract
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.delivery import approvals
+from mlops_pipeline.delivery.abort import abort_rollout
 from mlops_pipeline.delivery.assignment import bucket, meets_candidate
-from mlops_pipeline.delivery.gather import approval_subject
 from mlops_pipeline.delivery.rollback import roll_back
 from mlops_pipeline.delivery.start import deploy_first, start_rollout
 from mlops_pipeline.delivery.world import World, open_world, salt_of
 from mlops_pipeline.errors import ContractError, DeliveryError, NodeUnreachable
-from mlops_pipeline.ledger import champion, decisions, reviews, rollouts
+from mlops_pipeline.ledger import champion, decisions, rollouts
 from mlops_pipeline.ledger.store import open_ledger, reading, transaction
 from mlops_pipeline.settings import read_settings
 
@@ -84,18 +85,24 @@ def start(model: str, version: str, reason: str, first: bool) -> None:
 @click.option("--reason", required=True, help="What you looked at.")
 @click.option("--by", default=getuser, show_default="you", help="Who approves.")
 def approve(model: str, reason: str, by: str) -> None:
-    """Say yes where the rollout under way waits for a person. Bound to its plan."""
+    """Say yes where the rollout under way waits for a person. Bound to what was seen."""
     world = _world()
     with transaction(world.engine) as tx:
-        row = rollouts.active(tx, model)
-        if row is None:
-            raise DeliveryError(f"{model}: no rollout is under way, so nothing waits for a yes")
-        waiting = [i for i in reviews.open_items(tx, model) if i.subject == approval_subject(row)]
-        if not waiting:
-            raise DeliveryError(f"{model}: rollout {row.id} is {row.state} and waits for nobody")
-        for item in waiting:
-            reviews.approve(tx, item.id, approver=by, reason=reason, now=datetime.now(UTC))
-    click.echo(f"rollout {row.id}: approved by {by}: {', '.join(i.check for i in waiting)}")
+        given = approvals.approve(tx, model, approver=by, reason=reason, now=datetime.now(UTC))
+    click.echo(f"{model}: approved by {by}: {', '.join(item.check for item in given)}")
+
+
+@rollout.command()
+@click.argument("model")
+@click.option("--reason", required=True, help="What went wrong, if not the candidate.")
+def abort(model: str, reason: str) -> None:
+    """Give the rollout up without blaming its candidate: it may be rolled out again."""
+    done = abort_rollout(_world(), model, reason=reason, by=getuser(), now=datetime.now(UTC))
+    met = "users had met it" if done.users_met_it else "no user had met it"
+    click.echo(
+        f"rollout {done.rollout.id}: version {done.rollout.candidate} is out "
+        f"({done.rollout.state}; {met}), and not in quarantine"
+    )
 
 
 @rollout.command()
@@ -121,11 +128,14 @@ def assignment(model: str, unit: str) -> None:
 @click.argument("model")
 @click.option("--reason", required=True, help="Why the version in service must leave.")
 @click.option("--to", default=None, help="A proven version; without it, the one before.")
+@click.option("--no-blame", is_flag=True, help="Keep what leaves out of quarantine.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def rollback(model: str, reason: str, to: str | None, as_json: bool) -> None:
+def rollback(model: str, reason: str, to: str | None, no_blame: bool, as_json: bool) -> None:
     """Take the version in service out, confirmed by real requests. Needs no Dagster, no MLflow."""
     now = datetime.now(UTC)
-    done = roll_back(_world(), model, reason=reason, by=getuser(), to=to, now=now)
+    done = roll_back(
+        _world(), model, reason=reason, by=getuser(), to=to, now=now, condemn=not no_blame
+    )
     milliseconds = round(1000 * done.confirmation.seconds_to_zero_weight)
     if as_json:
         click.echo(json.dumps({**asdict(done), "milliseconds": milliseconds}, default=str))

@@ -109,9 +109,10 @@ class NodeClient:
         version: str | None = None,
         salt: str | None = None,
         to: str | None = None,
+        condemns: bool = True,
     ) -> Retreat:
         """The candidate has no traffic, confirmed; see `RollbackOrder` for the arguments."""
-        order = RollbackOrder(reason, by, version, salt, to)
+        order = RollbackOrder(reason, by, version, salt, to, condemns)
         return self._ask("POST", f"/rollback/{model}", order, Retreat)
 
     def _ask(self, method: str, path: str, body: object, kind: type[T]) -> T:

@@ -1,5 +1,8 @@
 """Gathering what the judge looks at: the router's log, both servers' records, the node's view."""
 
+from datetime import datetime
+
+from mlops_pipeline.delivery import approvals
 from mlops_pipeline.delivery.access_log import AccessLog, Position, access_log_path
 from mlops_pipeline.delivery.evidence import (
     LiveEvidence,
@@ -12,21 +15,21 @@ from mlops_pipeline.delivery.plan import Phase, RolloutPlan, Stop
 from mlops_pipeline.delivery.router import cluster_name
 from mlops_pipeline.delivery.view import NodeView
 from mlops_pipeline.delivery.world import World, salt_of
-from mlops_pipeline.ledger import reviews
-from mlops_pipeline.ledger.rollouts import RolloutRow
+from mlops_pipeline.ledger.rollouts import RolloutRow, RolloutState
 from mlops_pipeline.ledger.store import reading
 from mlops_pipeline.serving.request_log import Arm, read_records
 
 
 def gather(
-    world: World, row: RolloutRow, plan: RolloutPlan, stop: Stop, view: NodeView
+    world: World, row: RolloutRow, plan: RolloutPlan, stop: Stop, view: NodeView, *, now: datetime
 ) -> StageEvidence:
     """Everything known about the rollout at this stop."""
     salt = salt_of(row)
     host = view.host(row.model, row.candidate)
     shadowing = stop.phase in (Phase.SHADOW, Phase.APPROVE_TRAFFIC)
+    asks = stop.state is RolloutState.AWAITING_APPROVAL
     with reading(world.engine) as tx:
-        approved = reviews.is_approved(tx, row.model, approval_subject(row), stop.phase)
+        said = approvals.standing(tx, row, plan, stop, now=now) if asks else None
     return StageEvidence(
         stop=stop,
         since=row.changed,
@@ -34,13 +37,9 @@ def gather(
         live=_live(world, row, plan),
         shadow=_shadow(world, row, plan) if shadowing else None,
         retreat=view.retreat_of(row.model, row.candidate, salt),
-        approved=approved,
+        approved=said is not None and said.approved,
+        unapproved="" if said is None else said.missing,
     )
-
-
-def approval_subject(row: RolloutRow) -> str:
-    """What an approval is bound to: this rollout under this plan."""
-    return f"{row.plan_digest[:32]}/{row.id}"
 
 
 def _live(world: World, row: RolloutRow, plan: RolloutPlan) -> LiveEvidence:

@@ -51,6 +51,7 @@ class Retreat:
     bad: int  # failed requests of it that the node knew of
     route_version: str = ""  # that confirms it; empty until confirmed
     milliseconds: float | None = None  # from the verdict to the confirmation
+    condemns: bool = True  # False: nothing is known against its answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from mlops_pipeline.delivery.evidence import LiveEvidence, LiveStage, ShadowEvid
 from mlops_pipeline.delivery.journal import Retreat
 from mlops_pipeline.delivery.plan import GuardPlan, Phase, RolloutPlan, Stop
 
+APPROVALS = frozenset({Phase.APPROVE_TRAFFIC, Phase.APPROVE_PROMOTION})
 SPLIT_ALPHA = 0.001  # at which the observed split is not the configured one
 
 
@@ -64,6 +65,7 @@ class StageEvidence:
     shadow: ShadowEvidence | None = None
     retreat: Retreat | None = None
     approved: bool = False
+    unapproved: str = ""  # who must still say yes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +77,23 @@ class Judgement:
     reasons: tuple[str, ...]
     findings: tuple[Finding, ...]
     overdue: bool = False
+    condemns: bool = True  # a rollback puts the lineage in quarantine
 
 
 def judge(plan: RolloutPlan, evidence: StageEvidence, *, now: datetime) -> Judgement:
     """The judgement on this stop at `now`."""
     against = _against(plan, evidence)
-    if evidence.retreat is not None:
-        retreat = evidence.retreat
-        reason = f"the node retreated ({retreat.by}): {retreat.cause}"
-        return Judgement(Action.ROLL_BACK, "reflex", (reason,), against)
+    retreat = evidence.retreat
+    if retreat is not None and retreat.condemns:
+        return _after_retreat(retreat, against)
     for finding in against:
         if finding.proven and finding.test != "split":
             return Judgement(Action.ROLL_BACK, finding.guard, (str(finding),), against)
+    if retreat is not None:
+        return _after_retreat(retreat, against)
+    expired = _expired(plan, evidence, now)
+    if expired is not None:
+        return Judgement(Action.ROLL_BACK, "approval", (expired,), against, condemns=False)
     within = _within(plan, evidence.live)
     findings = (*against, *within)
     missing = _missing(plan, evidence, findings, now)
@@ -97,6 +104,21 @@ def judge(plan: RolloutPlan, evidence: StageEvidence, *, now: datetime) -> Judge
         hours = plan.deadline.total_seconds() / 3600
         missing = (*missing, f"the deadline of {hours:.3g} h for this stop has passed")
     return Judgement(Action.HOLD, None, missing, findings, overdue)
+
+
+def _after_retreat(retreat: Retreat, against: tuple[Finding, ...]) -> Judgement:
+    reason = f"the node retreated ({retreat.by}): {retreat.cause}"
+    return Judgement(Action.ROLL_BACK, "reflex", (reason,), against, condemns=retreat.condemns)
+
+
+def _expired(plan: RolloutPlan, evidence: StageEvidence, now: datetime) -> str | None:
+    """That nobody said yes in time: the evidence that was asked about is old by now."""
+    if evidence.stop.phase not in APPROVALS or evidence.approved:
+        return None
+    if now < evidence.since + plan.approval:
+        return None
+    hours = plan.approval.total_seconds() / 3600
+    return f"nobody said yes within {hours:.3g} h ({evidence.stop.phase})"
 
 
 def _against(plan: RolloutPlan, evidence: StageEvidence) -> tuple[Finding, ...]:
@@ -171,8 +193,8 @@ def _missing(
         why += _missing_in_step(plan, stop, evidence.live)
     if stop.phase is Phase.BAKE and now < evidence.since + plan.bake:
         why.append(f"the bake lasts until {(evidence.since + plan.bake).isoformat()}")
-    if stop.phase in (Phase.APPROVE_TRAFFIC, Phase.APPROVE_PROMOTION) and not evidence.approved:
-        why.append(f"nobody approved yet: {stop.phase}")
+    if stop.phase in APPROVALS and not evidence.approved:
+        why.append(evidence.unapproved or f"nobody approved yet: {stop.phase}")
     for finding in findings:
         if finding.test == "split" and finding.proven:
             why.append(f"the router does not split as configured: {finding}")

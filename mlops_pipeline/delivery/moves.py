@@ -6,12 +6,11 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection
 
-from mlops_pipeline.delivery.gather import approval_subject
+from mlops_pipeline.delivery import approvals
 from mlops_pipeline.delivery.judge import Judgement
 from mlops_pipeline.delivery.plan import Stop, parse_plan
 from mlops_pipeline.errors import LostRace
-from mlops_pipeline.ledger import champion, decisions, reviews, rollouts, versions
-from mlops_pipeline.ledger.reviews import ReviewKind
+from mlops_pipeline.ledger import champion, decisions, rollouts, versions
 from mlops_pipeline.ledger.rollouts import RolloutRow, RolloutState
 
 
@@ -28,30 +27,21 @@ def arrive(
 ) -> RolloutRow:
     """The row stands at `stop`, one generation later; a wait for approval has its question."""
     plan = parse_plan(row.plan)
-    if stop.state is RolloutState.AWAITING_APPROVAL:
-        reviews.open_review(
-            tx,
-            row.model,
-            kind=ReviewKind.CANDIDATE,
-            subject=approval_subject(row),
-            check=stop.phase,
-            severity="approval",
-            detail={"rollout": row.id, "candidate": row.candidate, "plan": row.plan_digest},
-            now=now,
-            actor=actor,
-        )
-    return rollouts.transition(
+    arrived = rollouts.transition(
         tx,
         row.id,
         seen_generation=row.generation,
         state=stop.state,
         step=stop.step,
         deadline=now + plan.deadline,
-        evidence_from={**row.evidence_from, **marks, "stop": index},
+        evidence_from={**row.evidence_from, **marks, "stop": index, "asked": row.generation},
         reason=reason,
         now=now,
         actor=actor,
     )
+    if stop.state is RolloutState.AWAITING_APPROVAL:
+        approvals.ask(tx, arrived, stop, now=now, actor=actor)
+    return arrived
 
 
 def move_pointer(tx: Connection, row: RolloutRow, *, now: datetime, actor: str) -> None:

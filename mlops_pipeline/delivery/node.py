@@ -141,9 +141,14 @@ class Node:
         elsewhere = routes is None or routes.arms.salt != order.salt
         if order.salt is not None and order.version is not None and elsewhere:
             return self._switch.bar(
-                model, order.version, order.salt, cause=order.reason, by=order.by
+                *(model, order.version, order.salt),
+                cause=order.reason,
+                by=order.by,
+                condemns=order.condemns,
             )
-        return self._switch.retreat(model, cause=order.reason, by=order.by, to=order.to)
+        return self._switch.retreat(
+            model, cause=order.reason, by=order.by, to=order.to, condemns=order.condemns
+        )
 
     def _serve(self) -> None:
         """Control interface, reflex and supervision run until somebody says stop."""
@@ -184,7 +189,13 @@ class Node:
             runs = self._hosts.serves(model, arms.candidate)
             alarm = reflex.look(lines, counters.get(name), process_runs=runs)
             if alarm is not None:
-                self._switch.retreat(model, cause=alarm.cause, by="reflex", bad=alarm.bad)
+                self._switch.retreat(
+                    model,
+                    cause=alarm.cause,
+                    by="reflex",
+                    bad=alarm.bad,
+                    condemns=alarm.condemns,
+                )
 
     def _supervise(self) -> None:
         """Dead children were started again, and those that lost their sockets were replaced; the

@@ -46,6 +46,8 @@ class RolloutPlan:
     timeout_ms: int
     approve_traffic: bool
     approve_promotion: bool
+    approve_seconds: float = 72 * 3600.0  # after which a question, or an answer, is too old
+    four_eyes: bool = False  # two people, neither of whom began the rollout
 
     @property
     def hypotheses(self) -> int:
@@ -58,6 +60,11 @@ class RolloutPlan:
     def deadline(self) -> timedelta:
         """How long a stop may take before it holds."""
         return timedelta(seconds=self.deadline_seconds)
+
+    @property
+    def approval(self) -> timedelta:
+        """How long a question waits for its answer, and an answer for its use."""
+        return timedelta(seconds=self.approve_seconds)
 
     @property
     def bake(self) -> timedelta:
@@ -107,6 +114,8 @@ def plan_rollout(contract: ModelContract) -> RolloutPlan:
         timeout_ms=said.timeout_ms,
         approve_traffic=contract.approvals.before_traffic,
         approve_promotion=contract.approvals.before_promotion,
+        approve_seconds=contract.approvals.expire_hours * 3600,
+        four_eyes=contract.approvals.four_eyes,
     )
 
 

@@ -21,6 +21,7 @@ class Alarm:
 
     cause: str
     bad: int
+    condemns: bool = True  # False: its server is gone, which says nothing about its answers
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class CandidateReflex:
         if self._burst >= BURST * self.limit:
             return Alarm(f"failures without a success ({self._burst}) >= {BURST * self.limit}", bad)
         if not process_runs:
-            return Alarm("its server ended", bad)
+            return Alarm("its server ended", bad, condemns=False)
         if self._unhealthy >= UNHEALTHY_LOOKS:
-            return Alarm("its server is not healthy", bad)
+            return Alarm("its server is not healthy", bad, condemns=False)
         return None

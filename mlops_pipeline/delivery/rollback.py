@@ -16,12 +16,13 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection
 
+from mlops_pipeline.delivery.blame import condemn_version, was_let_off
 from mlops_pipeline.delivery.confirm import Confirmation, confirm_retreat
 from mlops_pipeline.delivery.journal import Retreat
 from mlops_pipeline.delivery.judge import Judgement
-from mlops_pipeline.delivery.world import Notice, World, await_host, salt_of
+from mlops_pipeline.delivery.world import World, await_host, salt_of
 from mlops_pipeline.errors import DeliveryError, LostRace, NodeUnreachable
-from mlops_pipeline.ledger import champion, decisions, quarantine, rollouts, versions
+from mlops_pipeline.ledger import champion, decisions, rollouts, versions
 from mlops_pipeline.ledger.champion import Champion
 from mlops_pipeline.ledger.rollouts import ENDED, RolloutRow, RolloutState
 from mlops_pipeline.ledger.store import reading, transaction
@@ -51,8 +52,10 @@ def roll_back(
     by: str,
     now: datetime,
     to: str | None = None,
+    condemn: bool = True,
 ) -> RollbackOutcome:
-    """The model is served by the version before, confirmed; what it left is in quarantine.
+    """The model is served by the version before, confirmed; what it left is in quarantine, unless
+    `condemn` is False: then the trouble was another's, and the version may be rolled out again.
 
     With a rollout under way its candidate leaves; else the champion does, for the version before it
     or `to`, which must have served well and must answer now.
@@ -74,8 +77,10 @@ def roll_back(
         leaving = in_charge
         try:
             if row is None:
-                return _leave_champion(world, leading, reason=reason, by=by, now=now, to=to)
-            outcome = end_rollout(world, row, reason=reason, by=by, now=now)
+                return _leave_champion(
+                    world, leading, reason=reason, by=by, now=now, to=to, condemn=condemn
+                )
+            outcome = end_rollout(world, row, reason=reason, by=by, now=now, condemn=condemn)
             if to in (None, outcome.serving):
                 return outcome
             leaving = None  # the candidate is gone; the champion shall go, too
@@ -93,30 +98,35 @@ def end_rollout(
     now: datetime,
     judgement: Judgement | None = None,
     requests: int | None = None,
+    condemn: bool = True,
 ) -> RollbackOutcome:
     """The rollout is rolled back: no traffic, recorded, quarantined, told, confirmed.
 
     Args:
         requests: how many the candidate had served when it was decided.
+        condemn: whether its lineage goes into quarantine. A lineage that was let off once before
+            does so in any case.
 
     Raises:
         LostRace: the rollout moved meanwhile; traffic has left the candidate already.
         NodeUnreachable: the intent is recorded, but traffic did not move.
     """
+    condemn = condemn or was_let_off(world, row)
     facts = {
+        "condemned": condemn,
         "reason": reason,
         "by": by,
         "judgement": None if judgement is None else msgspec.to_builtins(judgement),
         "candidate_requests": requests,
     }
     try:
-        found = _take_out(world, row, reason=reason, by=by)
+        found = _take_out(world, row, reason=reason, by=by, condemn=condemn)
     except NodeUnreachable:
         facts["node"] = "unreachable: the next step takes the traffic away"
-        _record(world, row, reason=reason, by=by, now=now, evidence=facts)
+        _record(world, row, reason=reason, by=by, now=now, evidence=facts, condemn=condemn)
         raise
     evidence = {**facts, "confirmation": msgspec.to_builtins(found)}
-    row = _record(world, row, reason=reason, by=by, now=now, evidence=evidence)
+    row = _record(world, row, reason=reason, by=by, now=now, evidence=evidence, condemn=condemn)
     with transaction(world.engine) as tx:
         decisions.record(
             tx,
@@ -157,14 +167,21 @@ def undo_promotion(world: World, row: RolloutRow, retreat: Retreat, *, now: date
             actor=retreat.by,
         )
         gone = versions.get(tx, row.model, row.candidate)
-        _condemn(world, tx, gone, row.stable, reason=reason, now=now, detail={})
+        condemn_version(world, tx, gone, row.stable, reason=reason, now=now, detail={})
 
 
-def _take_out(world: World, row: RolloutRow, *, reason: str, by: str) -> Confirmation:
+def _take_out(
+    world: World, row: RolloutRow, *, reason: str, by: str, condemn: bool
+) -> Confirmation:
     verdict = world.clock()
-    salt = salt_of(row)
     retreat = world.node.roll_back(
-        row.model, reason=reason, by=by, version=row.candidate, salt=salt, to=row.stable
+        row.model,
+        reason=reason,
+        by=by,
+        version=row.candidate,
+        salt=salt_of(row),
+        to=row.stable,
+        condemns=condemn,
     )
     return confirm_retreat(world, row.model, retreat, serving=row.stable, verdict=verdict)
 
@@ -177,6 +194,7 @@ def _record(
     by: str,
     now: datetime,
     evidence: Mapping[str, object],
+    condemn: bool,
 ) -> RolloutRow:
     """Decision, state, quarantine and incident stand together in the ledger."""
     if row.state is RolloutState.ROLLING_BACK or row.state in ENDED:
@@ -202,12 +220,21 @@ def _record(
             actor=by,
         )
         gone = versions.get(tx, row.model, row.candidate)
-        _condemn(world, tx, gone, row.stable, reason=reason, now=now, detail=evidence)
+        condemn_version(
+            world, tx, gone, row.stable, reason=reason, now=now, detail=evidence, condemn=condemn
+        )
     return moved
 
 
 def _leave_champion(
-    world: World, leading: Champion, *, reason: str, by: str, now: datetime, to: str | None
+    world: World,
+    leading: Champion,
+    *,
+    reason: str,
+    by: str,
+    now: datetime,
+    to: str | None,
+    condemn: bool,
 ) -> RollbackOutcome:
     """Without a rollout: the champion leaves for a proven version."""
     model = leading.model
@@ -216,7 +243,7 @@ def _leave_champion(
         gone = versions.get(tx, model, leading.version)
     await_host(world, target, timeout=HOST_SECONDS)
     verdict = world.clock()
-    retreat = world.node.roll_back(model, reason=reason, by=by, to=target.version)
+    retreat = world.node.roll_back(model, reason=reason, by=by, to=target.version, condemns=condemn)
     found = confirm_retreat(world, model, retreat, serving=target.version, verdict=verdict)
     with transaction(world.engine) as tx:
         champion.move(
@@ -229,7 +256,9 @@ def _leave_champion(
             actor=by,
         )
         detail = {"confirmation": msgspec.to_builtins(found)}
-        _condemn(world, tx, gone, target.version, reason=reason, now=now, detail=detail)
+        condemn_version(
+            world, tx, gone, target.version, reason=reason, now=now, detail=detail, condemn=condemn
+        )
     return RollbackOutcome(model, gone.version, target.version, reason, found)
 
 
@@ -265,20 +294,3 @@ def _target(tx: Connection, leading: Champion, to: str | None) -> VersionRow:
             f"known: {', '.join(f'{v.version} ({v.status})' for v in known)}"
         )
     return fit[-1]
-
-
-def _condemn(
-    world: World,
-    tx: Connection,
-    gone: VersionRow,
-    serving: str,
-    *,
-    reason: str,
-    now: datetime,
-    detail: Mapping[str, object],
-) -> None:
-    """The lineage is in quarantine, and somebody is told."""
-    quarantine.put(tx, gone.model, gone.lineage, version=gone.version, reason=reason, now=now)
-    summary = f"{gone.model}: version {gone.version} was rolled back to {serving}: {reason}"
-    cause = f"rollback of version {gone.version}"
-    world.notify(tx, Notice(gone.model, cause, summary, detail), now=now)

@@ -91,7 +91,7 @@ def look(
     plan = parse_plan(row.plan)
     stop = itinerary(plan)[row.evidence_from["stop"]]
     view = _obey(world, row, plan, stop)
-    return Looked(row, plan, stop, gather(world, row, plan, stop, view))
+    return Looked(row, plan, stop, gather(world, row, plan, stop, view, now=now))
 
 
 def act(
@@ -119,6 +119,7 @@ def act(
         now=now,
         judgement=judgement,
         requests=looked.requests,
+        condemn=judgement.condemns,
     )
     after = _again(world, row)
     return StepOutcome(after, "roll_back", judgement.reasons, judgement, looked.requests)

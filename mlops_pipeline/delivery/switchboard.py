@@ -136,7 +136,14 @@ class Switchboard:
             return self._confirmed(version)
 
     def retreat(
-        self, model: str, *, cause: str, by: str, bad: int = 0, to: str | None = None
+        self,
+        model: str,
+        *,
+        cause: str,
+        by: str,
+        bad: int = 0,
+        to: str | None = None,
+        condemns: bool = True,
     ) -> Retreat:
         """The candidate gets no traffic, durably; with `to`, version `to` is stable instead.
 
@@ -156,7 +163,17 @@ class Switchboard:
             if again is not None and again.route_version:
                 return again
             retreat = again or Retreat(
-                model, leaving, routes.arms.salt, cause, by, self._wall(), routes.arms.weight, bad
+                *(
+                    model,
+                    leaving,
+                    routes.arms.salt,
+                    cause,
+                    by,
+                    self._wall(),
+                    routes.arms.weight,
+                    bad,
+                ),
+                condemns=condemns,
             )
             moved = self._journal.with_routes(model, replace(routes, arms=arms))
             version = self._move(moved.with_retreat(retreat), even_without_disk=True)
@@ -174,7 +191,9 @@ class Switchboard:
         )
         return retreat
 
-    def bar(self, model: str, version: str, salt: str, *, cause: str, by: str) -> Retreat:
+    def bar(
+        self, model: str, version: str, salt: str, *, cause: str, by: str, condemns: bool = True
+    ) -> Retreat:
         """No command of that rollout can give the version traffic, though it has none yet."""
         with self._lock:
             before = self._journal.retreat_of(model, version, salt)
@@ -184,6 +203,7 @@ class Switchboard:
                 *(model, version, salt, cause, by, self._wall(), 0, 0),
                 route_version=self.plan().route_version,
                 milliseconds=0.0,
+                condemns=condemns,
             )
             self._save(self._journal.with_retreat(barred))
             return barred

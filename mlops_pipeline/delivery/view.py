@@ -73,6 +73,7 @@ class RollbackOrder:
     version: str | None = None
     salt: str | None = None
     to: str | None = None
+    condemns: bool = True
 
 
 @dataclass(frozen=True, slots=True)

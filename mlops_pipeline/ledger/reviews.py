@@ -51,7 +51,7 @@ def open_review(
     actor: str = audit.PIPELINE,
 ) -> int:
     """The question is asked once per model, subject and check; its number is given back."""
-    known = _find(tx, model, subject, check)
+    known = find(tx, model, subject, check)
     if known is not None:
         return known.id
     number: int = tx.execute(
@@ -129,11 +129,12 @@ def open_items(tx: Connection, model: str | None = None) -> tuple[ReviewRow, ...
 
 def is_approved(tx: Connection, model: str, subject: str, check: str) -> bool:
     """Whether a person let this very subject pass this check."""
-    known = _find(tx, model, subject, check)
+    known = find(tx, model, subject, check)
     return known is not None and known.approved is not None
 
 
-def _find(tx: Connection, model: str, subject: str, check: str) -> ReviewRow | None:
+def find(tx: Connection, model: str, subject: str, check: str) -> ReviewRow | None:
+    """The question, with its answer where there is one; None where nobody asked."""
     query = select(reviews).where(
         reviews.c.model == model, reviews.c.subject == subject, reviews.c.check == check
     )

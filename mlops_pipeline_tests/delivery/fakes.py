@@ -84,9 +84,14 @@ class FakeNode:
         held = self.switch.journal.routes.get(model)
         if order.salt and order.version and (held is None or held.arms.salt != order.salt):
             return self.switch.bar(
-                model, order.version, order.salt, cause=order.reason, by=order.by
+                *(model, order.version, order.salt),
+                cause=order.reason,
+                by=order.by,
+                condemns=order.condemns,
             )
-        return self.switch.retreat(model, cause=order.reason, by=order.by, to=order.to)
+        return self.switch.retreat(
+            model, cause=order.reason, by=order.by, to=order.to, condemns=order.condemns
+        )
 
     def _endpoints(self) -> dict[Key, str]:
         return {key: f"/run/{key[0]}-{key[1]}" for key in self.hosts}

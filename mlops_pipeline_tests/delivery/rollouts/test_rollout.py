@@ -1,16 +1,14 @@
 """Rollouts on a node without processes: every move, every refusal, every crash in between."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
 
-from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Approvals
 from mlops_pipeline.delivery.rollback import roll_back
-from mlops_pipeline.delivery.rollout import StepOutcome, step
+from mlops_pipeline.delivery.rollout import step
 from mlops_pipeline.delivery.router import Arms
 from mlops_pipeline.delivery.settle import settle
 from mlops_pipeline.delivery.start import deploy_first, start_rollout
@@ -24,70 +22,12 @@ from mlops_pipeline.ledger import (
     quarantine,
     reviews,
     rollouts,
-    versions,
 )
 from mlops_pipeline.ledger.rollouts import RolloutState
-from mlops_pipeline.ledger.store import open_ledger, reading, transaction
-from mlops_pipeline.settings import Settings
+from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline_tests.delivery.contracts import short_contract
 from mlops_pipeline_tests.delivery.fakes import FakeNode, Users, fake_world
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-MODEL = "flight_delay"
-
-
-@pytest.fixture
-def engine(settings: Settings) -> Iterator[Engine]:
-    """A ledger with three versions."""
-    opened = open_ledger(settings.ledger_url)
-    with transaction(opened) as tx:
-        for version in "123":
-            versions.add(tx, MODEL, version, bundle=f"b{version}", lineage=f"l{version}", now=NOW)
-    yield opened
-    opened.dispose()
-
-
-@pytest.fixture
-def node(settings: Settings) -> FakeNode:
-    """A node without processes."""
-    return FakeNode(settings)
-
-
-@pytest.fixture
-def world(node: FakeNode, engine: Engine) -> World:
-    """Version 1 is champion and serves."""
-    made = fake_world(node, engine)
-    deploy_first(made, short_contract(), version="1", reason="first", now=NOW)
-    return made
-
-
-@pytest.fixture
-def users(node: FakeNode) -> Users:
-    """Users of the model."""
-    return Users(node, MODEL)
-
-
-def begin(world: World, contract: ModelContract | None = None, candidate: str = "2") -> int:
-    """A rollout that is under way at its first stop."""
-    chosen = contract or short_contract()
-    row = start_rollout(world, chosen, candidate=candidate, reason="passed", now=NOW)
-    assert step(world, row.id, now=NOW).action == "advance"
-    return row.id
-
-
-def drive(world: World, rollout: int, users: Users, *, batch: int = 100) -> StepOutcome:
-    """Users ask and steps are taken until the rollout ends or stops getting on."""
-    for _ in range(40):
-        users.send(batch)
-        outcome = step(world, rollout, now=NOW)
-        if outcome.ended:
-            return outcome
-    return outcome
-
-
-def arms(node: FakeNode) -> Arms:
-    """How the model is split now."""
-    return node.switch.journal.routes[MODEL].arms
+from mlops_pipeline_tests.delivery.rollouts.story import MODEL, NOW, arms, begin, drive
 
 
 def test_a_good_candidate_is_promoted_step_by_step(world: World, node: FakeNode, users: Users):
