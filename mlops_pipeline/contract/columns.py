@@ -61,12 +61,14 @@ class Sensitivity(StrEnum):
 class Distribution(Part):
     """How far a column's values may lie from those that the champion learnt from.
 
-    `psi` counts above its own noise. `none` is for columns that are free to move.
+    `psi` counts above its own noise. `none` is for columns that are free to move. A column of the
+    seasons is better held against the `newest` month of those rows than against `all` of them.
     """
 
     method: Literal["psi", "jensenshannon", "wasserstein", "ks", "none"] = "psi"
     threshold: float = Field(default=0.25, gt=0)
     max_null_shift: float = Field(default=0.1, gt=0, le=1)
+    against: Literal["all", "newest"] = "all"
 
 
 class Column(Part):

@@ -34,7 +34,7 @@ def shift(reference: "pd.Series[float]", current: "pd.Series[float]", bins: int 
     Texts, and numbers of at most `bins` distinct values, are compared value by value; other numbers
     in cells that hold equal shares of the reference. A sample without values is infinitely far.
     """
-    nulls = float(current.isna().mean() - reference.isna().mean()) if len(current) else np.nan
+    nulls = null_shift(reference, current)
     before, now = reference.dropna(), current.dropna()
     if before.empty or now.empty:
         same = before.empty and now.empty
@@ -45,6 +45,45 @@ def shift(reference: "pd.Series[float]", current: "pd.Series[float]", bins: int 
     q = (second + SMOOTHING) / (second.sum() + SMOOTHING * cells)
     index = float(np.sum((q - p) * np.log(q / p)))
     return Shift(index, noise_floor(cells, len(before), len(now)), cells, nulls)
+
+
+def null_shift(reference: "pd.Series[float]", current: "pd.Series[float]") -> float:
+    """Share of missing values, current less reference; NaN where there are no rows."""
+    return float(current.isna().mean() - reference.isna().mean()) if len(current) else np.nan
+
+
+def distance(method: str, reference: "pd.Series[float]", current: "pd.Series[float]") -> float:
+    """How far apart the samples lie by `method`, missing values apart; infinite where one is empty.
+
+    `psi` is the excess over its noise; `jensenshannon` the distance in nats, over the same cells;
+    `wasserstein` the mean transport in standard deviations of the reference; `ks` the largest gap
+    of the cumulative shares. The last two are of numbers.
+    """
+    if method == "psi":
+        return shift(reference, current).excess
+    before, now = reference.dropna(), current.dropna()
+    if before.empty or now.empty:
+        return 0.0 if before.empty and now.empty else np.inf
+    if method == "jensenshannon" or before.dtype == object:
+        return _jensen_shannon(*_cells(before, now, 10))
+    first, second = (np.sort(v.to_numpy(dtype=np.float64)) for v in (before, now))
+    every = np.unique(np.concatenate([first, second]))
+    gap = np.abs(
+        np.searchsorted(first, every, "right") / len(first)
+        - np.searchsorted(second, every, "right") / len(second)
+    )
+    if method == "ks":
+        return float(gap.max())
+    spread = float(first.std()) or 1.0
+    return float(np.sum(gap[:-1] * np.diff(every)) / spread)
+
+
+def _jensen_shannon(first: np.ndarray, second: np.ndarray) -> float:
+    p, q = first / first.sum(), second / second.sum()
+    middle = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = [np.nansum(side * np.log(side / middle)) for side in (p, q)]
+    return float(np.sqrt(max(0.0, sum(parts) / 2)))
 
 
 def psi(reference: "pd.Series[float]", current: "pd.Series[float]", bins: int = 10) -> float:

@@ -9,17 +9,26 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import pandas as pd
 
-from mlops_pipeline.contract.columns import Availability, Column, ColumnType, Severity
+from mlops_pipeline.contract.columns import (
+    Availability,
+    Column,
+    ColumnType,
+    Relation,
+    Severity,
+)
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data import checks
-from mlops_pipeline.data.checks import Finding, Inspected
+from mlops_pipeline.data import checks, compared_checks, partition_checks
+from mlops_pipeline.data.inspected import Finding, Inspected
 
 log = logging.getLogger(__name__)
 
-Check = Callable[[Inspected, Sequence[Column]], Finding]
+T = TypeVar("T")
+J = TypeVar("J", Column, Relation)
+_Check = Callable[[Inspected, Sequence[T]], Finding]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +60,7 @@ class CheckOutcome:
 @dataclass(frozen=True, slots=True)
 class _Planned:
     spec: CheckSpec
-    check: Check
-    columns: tuple[Column, ...]
+    run: Callable[[Inspected], Finding]
 
 
 def check_specs(contract: ModelContract) -> tuple[CheckSpec, ...]:
@@ -78,7 +86,7 @@ def run_checks(
     seen = Inspected(contract, frame, reference, usual_rows, as_of.replace(tzinfo=None), share)
     outcomes = []
     for planned in _plan(contract):
-        found = planned.check(seen, planned.columns)
+        found = planned.run(seen)
         spec = planned.spec
         outcomes.append(
             CheckOutcome(
@@ -105,27 +113,39 @@ def _plan(contract: ModelContract) -> tuple[_Planned, ...]:
     words = [c for c in columns if c.type is ColumnType.CATEGORY]
     known = [c for c in (*numbers, *words) if c.available is Availability.REQUEST]
     entity = [contract.column(name) for name in contract.entity]
+    measured = partition_checks.identifying(columns)
     return (
         _one("schema", Severity.ERROR, checks.schema, columns),
         *_by_severity("nulls", checks.nulls, columns),
         *_by_severity("ranges", checks.ranges, numbers),
         *_by_severity("categories", checks.categories, words),
         _one("uniqueness", Severity.ERROR, checks.uniqueness, entity),
-        _one("volume", Severity.ERROR, checks.volume, ()),
-        _one("freshness", Severity.ERROR, checks.freshness, ()),
-        _one("distribution", Severity.WARN, checks.distribution, known),
-        _one("label_rate", Severity.ERROR, checks.label_rate, ()),
+        *_by_severity("relations", checks.relations, contract.relations),
+        _one("volume", Severity.ERROR, partition_checks.volume, ()),
+        _one("freshness", Severity.ERROR, partition_checks.freshness, ()),
+        _one("late_partitions", Severity.ERROR, partition_checks.late_partitions, ()),
+        _one("copied_partitions", Severity.ERROR, partition_checks.copied_partitions, measured),
+        _one("variation", Severity.ERROR, compared_checks.variation, known),
+        _one("distribution", Severity.WARN, compared_checks.distribution, known),
+        _one("label_rate", Severity.ERROR, compared_checks.label_rate, ()),
+        _one("label_noise", Severity.WARN, compared_checks.label_noise, words),
     )
 
 
-def _one(name: str, severity: Severity, check: Check, columns: Sequence[Column]) -> _Planned:
-    return _Planned(CheckSpec(name, severity, check.__doc__ or name), check, tuple(columns))
+def _one(name: str, severity: Severity, check: _Check[T], looked_at: Sequence[T]) -> _Planned:
+    run = _bound(check, tuple(looked_at))
+    text = " ".join((check.__doc__ or name).split())
+    return _Planned(CheckSpec(name, severity, text), run)
 
 
-def _by_severity(name: str, check: Check, columns: Sequence[Column]) -> list[_Planned]:
-    """The check on the columns that block; a second one on those that warn, if there are any."""
-    hard = [column for column in columns if column.severity is Severity.ERROR]
-    soft = [column for column in columns if column.severity is Severity.WARN]
+def _bound(check: _Check[T], looked_at: Sequence[T]) -> Callable[[Inspected], Finding]:
+    return lambda seen: check(seen, looked_at)
+
+
+def _by_severity(name: str, check: _Check[J], judged: Sequence[J]) -> list[_Planned]:
+    """The check on what blocks; a second one on what only warns, if there is any."""
+    hard = [one for one in judged if one.severity is Severity.ERROR]
+    soft = [one for one in judged if one.severity is Severity.WARN]
     planned = [_one(name, Severity.ERROR, check, hard)]
     if soft:
         planned.append(_one(f"{name}_warn", Severity.WARN, check, soft))

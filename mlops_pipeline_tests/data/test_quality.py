@@ -9,7 +9,7 @@ import pytest
 
 from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data.checks import MASK
+from mlops_pipeline.data.inspected import MASK
 from mlops_pipeline.data.quality import CheckOutcome, check_specs, run_checks
 from mlops_pipeline_tests.data import tiny
 
@@ -20,10 +20,15 @@ NAMES = (
     "ranges",
     "categories",
     "uniqueness",
+    "relations",
     "volume",
     "freshness",
+    "late_partitions",
+    "copied_partitions",
+    "variation",
     "distribution",
     "label_rate",
+    "label_noise",
 )
 
 
@@ -77,7 +82,7 @@ def test_good_rows_pass_every_check() -> None:
         (put(0, "amount", 100.5), "ranges", "amount: outside 0 to 100 in 1 of 7 rows", 1),
         (put(0, "amount", np.inf), "ranges", "amount: outside 0 to 100 in 1 of 7 rows", 1),
         (put(0, "items", 0), "ranges", "items: outside 1 to 9 in 1 of 7 rows", 1),
-        (put(0, "shop", "A"), "categories", "shop: not in the contract in 1 of 7 rows", 1),
+        (put(0, "shop", "A"), "categories", "shop: not in the contract in 1 of 7 rows", 1 / 7),
         (
             lambda f: pd.concat([f, f.tail(1)], ignore_index=True),
             "uniqueness",
@@ -189,7 +194,7 @@ def test_moved_values_fail_the_distribution_as_a_warning() -> None:
     assert failed(outcomes) == {"distribution"}
     assert outcomes["distribution"].severity is Severity.WARN
     assert outcomes["distribution"].limit == 0.3  # the contract's, for this column
-    assert outcomes["distribution"].summary.startswith("amount: population stability index")
+    assert outcomes["distribution"].summary.startswith("amount: psi ")
 
 
 def test_vanished_values_fail_the_distribution() -> None:
@@ -248,6 +253,7 @@ def test_a_missing_or_retyped_column_leaves_every_check_with_an_outcome(column: 
 def test_what_rests_on_a_missing_column_fails() -> None:
     outcomes = run(january().drop(columns="at"))
     unjudged = {"schema", "nulls", "uniqueness", "volume", "freshness", "label_rate"}
+    unjudged |= {"late_partitions", "copied_partitions"}
     assert failed(outcomes) == unjudged
     assert outcomes["volume"].summary == "cannot be judged: at is missing or of another type"
 

@@ -11,8 +11,8 @@ from mlops_pipeline_tests.data.stores import BOTH, filled
 CONTRACT = tiny.contract()
 
 
-def many(rows: int = 4000) -> pd.DataFrame:
-    chance = np.random.default_rng(1)
+def many(rows: int = 4000, seed: int = 1) -> pd.DataFrame:
+    chance = np.random.default_rng(seed)
     times = pd.Timestamp("2024-01-01") + pd.to_timedelta(chance.integers(0, 31 * 86400, rows), "s")
     frame = pd.DataFrame(
         {
