@@ -1,71 +1,136 @@
 """What happens without being asked: schedules and sensors of one model.
 
-Every request for training goes through the ledger: equal wishes are joined, a cool-down is kept.
+Whoever wants a training asks the retrain controller: equal wishes are joined, a cool-down and a
+budget are kept, and one sensor hands out each run.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from mlops_pipeline.components.evaluation import RETRAIN_TAG
 from mlops_pipeline.components.house import House
-from mlops_pipeline.components.names import key, name
+from mlops_pipeline.components.names import name
+from mlops_pipeline.components.retraining import run_of, wish
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.ledger import champion, retrains, rollouts, versions
-from mlops_pipeline.ledger.retrains import RetrainRequest, RetrainSource
+from mlops_pipeline.ledger.looks import LookKind
+from mlops_pipeline.ledger.retrains import RetrainSource
+from mlops_pipeline.ledger.rollouts import RolloutState
 from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.ledger.versions import VersionStatus
+from mlops_pipeline.monitoring.retraining import Reason
+from mlops_pipeline.monitoring.watch import standing
 from mlops_pipeline.settings import read_settings
 
 ROLLOUT_SECONDS = 10  # between two looks at a rollout
+SOURCES = {
+    LookKind.DRIFT: RetrainSource.DRIFT,
+    LookKind.PERFORMANCE: RetrainSource.PERFORMANCE,
+}
+Answer = dg.SensorResult | dg.SkipReason
 
 
-def drift_sensor(contract: ModelContract) -> dg.SensorDefinition:
-    """The newest look at drift fired: train as of the end of its window."""
+def finding_sensor(contract: ModelContract, kind: LookKind) -> dg.SensorDefinition:
+    """The newest windows fired: train as of the end of the newest one."""
+    sensor = name(contract, kind)
 
     @dg.sensor(
-        name=name(contract, "drift"),
+        name=sensor,
         job_name=name(contract, "train"),
         minimum_interval_seconds=60,
         default_status=sensors_on(),
-        description="Requests training when the newest month drifted.",
+        description=f"Requests training when the newest months fire for {kind}.",
     )
-    def drift(context: dg.SensorEvaluationContext, house: House) -> dg.SensorResult | dg.SkipReason:
-        event = context.instance.get_latest_materialization_event(key(contract, "drift"))
-        seen = event.asset_materialization if event else None
-        if seen is None:
-            return dg.SkipReason("nobody has looked at drift yet")
-        told = {label: value.value for label, value in seen.metadata.items()}
-        if not told["fired"]:
-            return dg.SkipReason(f"{told['month']}: {told['reason']}")
-        if context.cursor == told["report"]:
-            return dg.SkipReason(f"{told['month']}: training was requested already")
-        why = {"metric": "drift", "window": told["month"], "finding": told["reason"]}
-        end = Window.of_month(str(told["month"])).end
-        return _ask(contract, house, RetrainSource.DRIFT, why, f"{told['report']}", end)
+    def finding(context: dg.SensorEvaluationContext, house: House) -> Answer:
+        with reading(house.ledger) as view:
+            stands = standing(view, contract, kind)
+            leading = champion.read(view, contract.name)
+        if stands is None:
+            return dg.SkipReason(f"nobody has looked at {kind} yet")
+        look, firing = stands.look, stands.firing
+        if not firing.fired:
+            return dg.SkipReason(f"{look.window}: {look.outcome}; {firing.text}; {look.reason}")
+        if leading is not None and leading.version != look.version:
+            return dg.SkipReason(f"{look.window}: version {look.version} no longer leads")
+        reason = Reason(
+            metric=kind.value,
+            window=look.window,
+            finding=f"{look.reason}; {firing.text}",
+            version=look.version,
+            as_of=f"{Window.of_month(look.window).end:%Y-%m-%d}",
+        )
+        source, cursor = SOURCES[kind], context.cursor
+        return answer(
+            *wish(contract, house, reason=reason, source=source, launcher=sensor, cursor=cursor)
+        )
 
-    return drift
+    return finding
+
+
+def retrain_sensor(contract: ModelContract) -> dg.SensorDefinition:
+    """Requests that nobody hands out get their run: of people, of CI, of a rollback, of a run that
+    broke."""
+    sensor = name(contract, "retrain_due")
+
+    @dg.sensor(
+        name=sensor,
+        job_name=name(contract, "train"),
+        minimum_interval_seconds=30,
+        default_status=sensors_on(),
+        description="Launches training for requests that wait, and asks for it after a rollback.",
+    )
+    def retrain_due(context: dg.SensorEvaluationContext, house: House) -> Answer:
+        rollback = _rollback(contract, house)
+        if rollback is not None and context.cursor != rollback.window:
+            source = RetrainSource.ROLLBACK
+            asked, _ = wish(contract, house, reason=rollback, source=source, launcher=sensor)
+            return answer(asked, rollback.window)
+        with transaction(house.ledger) as tx:
+            request = retrains.open_request(tx, contract.name)
+            if request is not None:
+                request = retrains.launch(tx, request.id, by=sensor, now=datetime.now(UTC))
+        if request is None:
+            return dg.SkipReason("no request waits")
+        if request.launched_by != sensor:
+            return dg.SkipReason(f"{request.launched_by} hands out request {request.id}")
+        return answer(run_of(contract, request), context.cursor)
+
+    return retrain_due
+
+
+def _rollback(contract: ModelContract, house: House) -> Reason | None:
+    """The newest rollout ended in a rollback, for which nobody has asked yet."""
+    with reading(house.ledger) as view:
+        known = rollouts.all_of(view, contract.name)
+        asked = retrains.history(view, contract.name)
+    if not known or known[-1].state is not RolloutState.ROLLED_BACK:
+        return None
+    window = f"rollout {known[-1].id}"
+    if any(reason.get("window") == window for request in asked for reason in request.reasons):
+        return None
+    return Reason("rollback", window, known[-1].reason, version=known[-1].candidate)
 
 
 def retrain_schedule(contract: ModelContract) -> dg.ScheduleDefinition:
-    """Train as of the newest stored month, whatever drift says."""
+    """Train as of the newest stored month, whatever drift says; the controller may say no."""
+    schedule = name(contract, "retrain")
 
     @dg.schedule(
-        name=name(contract, "retrain"),
+        name=schedule,
         job_name=name(contract, "train"),
         cron_schedule=contract.retraining.schedule,
         default_status=schedules_on(),
         description="Requests training on the contract's schedule.",
     )
-    def retrain(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        at = context.scheduled_execution_time
-        return dg.RunRequest(
-            run_key=f"{name(contract, 'schedule')}-{at:%Y-%m-%dT%H:%M}",
-            tags={"mlops/reason": "schedule"},
-        )
+    def retrain(
+        context: dg.ScheduleEvaluationContext, house: House
+    ) -> dg.RunRequest | dg.SkipReason:
+        at = f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}"
+        reason = Reason("schedule", at, f"cron {contract.retraining.schedule}")
+        source = RetrainSource.SCHEDULE
+        asked, _ = wish(contract, house, reason=reason, source=source, launcher=schedule)
+        return dg.SkipReason(asked) if isinstance(asked, str) else asked
 
     return retrain
 
@@ -95,63 +160,20 @@ def rollout_sensor(contract: ModelContract) -> dg.SensorDefinition:
             return dg.SkipReason("there is no champion: a person deploys the first version")
         if not waiting:
             return dg.SkipReason("no rollout is under way and no version waits for one")
+        words = {"candidate": waiting[-1], "reason": "the gate passed"}
         return dg.RunRequest(
             run_key=f"rollout-of-{waiting[-1]}",
-            run_config=_config(
-                "read_world",
-                {"candidate": waiting[-1], "reason": "the gate passed"},
-            ),
+            run_config={"ops": {name(contract, "read_world"): {"config": words}}},
         )
 
     return rollout_due
 
 
-def _ask(
-    contract: ModelContract,
-    house: House,
-    source: RetrainSource,
-    why: Mapping[str, Any],
-    cause: str,
-    end: datetime,
-) -> dg.SensorResult | dg.SkipReason:
-    """One run for one cause; the ledger says whether it is time."""
-    run_key = f"{name(contract, source)}-{cause[:16]}"
-    with transaction(house.ledger) as tx:
-        asked = retrains.request(
-            tx,
-            contract.name,
-            reason=why,
-            source=source,
-            cooldown=timedelta(hours=contract.retraining.cooldown_hours),
-            now=datetime.now(UTC),
-        )
-    if asked is None:
-        return dg.SkipReason("the last training has just ended: cooling down")
-    training = _training(contract, asked, run_key, why, end)
-    return dg.SensorResult(run_requests=[training], cursor=cause)
-
-
-def _training(
-    contract: ModelContract,
-    asked: RetrainRequest,
-    run_key: str,
-    why: Mapping[str, Any],
-    end: datetime,
-) -> dg.RunRequest:
-    return dg.RunRequest(
-        run_key=run_key,
-        job_name=name(contract, "train"),
-        run_config=_config(name(contract, "snapshot"), {"as_of": f"{end:%Y-%m-%d}"}),
-        tags={
-            RETRAIN_TAG: str(asked.id),
-            "mlops/train": contract.name,
-            "mlops/reason": f"{why['metric']} {why['window']}",
-        },
-    )
-
-
-def _config(op: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {"ops": {op: {"config": dict(values)}}}
+def answer(asked: dg.RunRequest | str, cursor: str | None) -> dg.SensorResult:
+    """A run to launch, or why there is none; the cursor is kept either way."""
+    if isinstance(asked, str):
+        return dg.SensorResult(skip_reason=asked, cursor=cursor)
+    return dg.SensorResult(run_requests=[asked], cursor=cursor)
 
 
 def _production() -> bool:

@@ -70,13 +70,15 @@ class Driver:
         return tuple(answer.run_requests or ())
 
     def schedule(self, schedule: str) -> str:
-        """The job that the schedule would launch at its next tick; nothing is launched."""
+        """The job that the schedule would launch at its next tick, or why it launches none."""
         defined = self.definitions.resolve_schedule_def(schedule)
         context = dg.build_schedule_context(
-            instance=self.instance, scheduled_execution_time=datetime.now(UTC)
+            instance=self.instance,
+            scheduled_execution_time=datetime.now(UTC),
+            resources={"house": House()},
         )
-        asked = defined.evaluate_tick(context).run_requests or ()
-        return defined.job_name if asked else ""
+        told = defined.evaluate_tick(context)
+        return defined.job_name if told.run_requests else told.skip_message or ""
 
     def launch(self, request: dg.RunRequest) -> Ran:
         """A requested run ran to its end, as the daemon would have launched it."""

@@ -1,45 +1,85 @@
-"""Sensors over all models: runs that ended badly, alerts that wait, aliases that lag behind."""
+"""Sensors over all models: runs that ended badly, alerts that wait, and the heartbeat."""
 
 from datetime import UTC, datetime
 from typing import Literal
 
 import dagster as dg
 
+from mlops_pipeline.components.evaluation import RETRAIN_TAG
 from mlops_pipeline.components.house import House
-from mlops_pipeline.ledger import incidents
-from mlops_pipeline.ledger.incidents import IncidentSeverity
+from mlops_pipeline.contract.load import find_contracts, load_contract
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.ledger import retrains
 from mlops_pipeline.ledger.store import transaction
 from mlops_pipeline.monitoring.alerts import deliver_due
+from mlops_pipeline.monitoring.causes import FLEET, PLATFORM, Cause, recovered, tell
+from mlops_pipeline.monitoring.heartbeat import beat
+from mlops_pipeline.monitoring.retraining import broke
 
-FLEET = "fleet"  # the model of incidents that belong to no model
 RunEnd = Literal["FINISHED", "FAILED", "KILLED"]
+WILL_RETRY = "dagster/will_retry"
 
 
 def run_failed(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """A failed run is an incident of its job, and its MLflow run is closed."""
+    """A failed run is an incident of its job, its MLflow run is closed, and the request that it
+    answered waits for another attempt or is closed, too."""
 
     @dg.run_failure_sensor(
         name="fleet__run_failed", default_status=status, monitor_all_code_locations=False
     )
     def failed(context: dg.RunFailureSensorContext, house: House) -> None:
-        run = context.dagster_run
+        run, now = context.dagster_run, datetime.now(UTC)
         close_tracking(house, run.run_id, "FAILED")
+        if run.tags.get(WILL_RETRY) == "true":
+            return
+        model = model_of(run.job_name)
+        contract = contract_of(house, model)
+        said = f"{run.job_name} failed: {context.failure_event.message}"[:500]
         with transaction(house.ledger) as tx:
-            incidents.raise_incident(
+            if RETRAIN_TAG in run.tags and contract is not None:
+                broke(tx, contract, int(run.tags[RETRAIN_TAG]), error=said, now=now)
+            tell(
                 tx,
-                run.job_name.partition("__")[0] if "__" in run.job_name else FLEET,
-                cause=f"run of {run.job_name} failed",
-                severity=IncidentSeverity.WARNING,
-                summary=f"{run.job_name} failed: {context.failure_event.message}"[:500],
+                model,
+                Cause.RUN,
+                of=run.job_name,
+                owner=PLATFORM if contract is None else contract.owner,
+                summary=said,
                 detail={"run": run.run_id, "tags": dict(run.tags)},
-                now=datetime.now(UTC),
+                now=now,
             )
 
     return failed
 
 
+def run_worked(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """A job that works again resolves the incident of its failure; a run that answers a retrain
+    request is named there."""
+
+    @dg.run_status_sensor(
+        name="fleet__run_worked",
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        default_status=status,
+    )
+    def worked(context: dg.RunStatusSensorContext, house: House) -> None:
+        run, now = context.dagster_run, datetime.now(UTC)
+        with transaction(house.ledger) as tx:
+            if RETRAIN_TAG in run.tags:
+                retrains.ran(tx, int(run.tags[RETRAIN_TAG]), run_id=run.run_id)
+            recovered(
+                tx,
+                model_of(run.job_name),
+                Cause.RUN,
+                of=run.job_name,
+                reason=f"run {run.run_id} ended well",
+                now=now,
+            )
+
+    return worked
+
+
 def run_canceled(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """The MLflow run of a canceled run is closed as killed."""
+    """The MLflow run of a canceled run is closed as killed, its request as canceled."""
 
     @dg.run_status_sensor(
         name="fleet__run_canceled",
@@ -47,7 +87,12 @@ def run_canceled(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         default_status=status,
     )
     def canceled(context: dg.RunStatusSensorContext, house: House) -> None:
-        close_tracking(house, context.dagster_run.run_id, "KILLED")
+        run = context.dagster_run
+        close_tracking(house, run.run_id, "KILLED")
+        if RETRAIN_TAG in run.tags:
+            with transaction(house.ledger) as tx:
+                number = int(run.tags[RETRAIN_TAG])
+                retrains.close(tx, number, outcome="canceled", now=datetime.now(UTC))
 
     return canceled
 
@@ -68,6 +113,35 @@ def alerts_due(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         return dg.SkipReason(f"{len(sent.delivered)} delivered; waiting: {waiting or 'none'}")
 
     return alerts
+
+
+def heartbeat(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """Others know that the daemon lives: the serving node misses this beat."""
+
+    @dg.sensor(
+        name="fleet__heartbeat",
+        minimum_interval_seconds=30,
+        default_status=status,
+        description="Says that the daemon lives; the serving node raises an alert when it stops.",
+        target=None,
+    )
+    def lives(house: House) -> dg.SkipReason:
+        now = datetime.now(UTC)
+        beat(house.settings.home, now)
+        return dg.SkipReason(f"alive at {now:%H:%M:%S} UTC")
+
+    return lives
+
+
+def model_of(job: str) -> str:
+    """The model that a job belongs to."""
+    return job.partition("__")[0] if "__" in job else FLEET
+
+
+def contract_of(house: House, model: str) -> ModelContract | None:
+    """The contract of that model, or None for what belongs to none."""
+    path = find_contracts(house.settings.contract_folders).get(model)
+    return None if path is None else load_contract(path)
 
 
 def close_tracking(house: House, run_id: str, status: RunEnd) -> str | None:

@@ -2,7 +2,12 @@
 
 import dagster as dg
 
-from mlops_pipeline.components.automation import drift_sensor, retrain_schedule, rollout_sensor
+from mlops_pipeline.components.automation import (
+    finding_sensor,
+    retrain_schedule,
+    retrain_sensor,
+    rollout_sensor,
+)
 from mlops_pipeline.components.data import rows_asset, snapshot_asset, snapshot_checks
 from mlops_pipeline.components.delivery import first_job, rollback_job, step_job
 from mlops_pipeline.components.evaluation import evaluation_asset, gate_check
@@ -11,13 +16,16 @@ from mlops_pipeline.components.governance import model_card_asset, policy_check
 from mlops_pipeline.components.monitoring import (
     drift_asset,
     inference_log_asset,
+    labels_asset,
     live_performance_asset,
 )
 from mlops_pipeline.components.names import key, name
 from mlops_pipeline.components.registry import checklist_check, version_asset
 from mlops_pipeline.components.tracking import end_mlflow_on_run_finished
 from mlops_pipeline.components.training import candidate_asset
+from mlops_pipeline.components.upkeep import environment_sensor, stale_sensor
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.ledger.looks import LookKind
 
 # One process per run: dagster-mlflow is sound only there, and a step costs 0.1 s instead of 3 s.
 ONE_PROCESS = dg.in_process_executor
@@ -37,6 +45,7 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
             version_asset(contract),
             model_card_asset(contract),
             inference_log_asset(contract),
+            labels_asset(contract),
             live_performance_asset(contract),
             drift_asset(contract),
         ],
@@ -72,5 +81,12 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
             first_job(contract),
         ],
         schedules=[retrain_schedule(contract)],
-        sensors=[drift_sensor(contract), rollout_sensor(contract)],
+        sensors=[
+            finding_sensor(contract, LookKind.DRIFT),
+            finding_sensor(contract, LookKind.PERFORMANCE),
+            retrain_sensor(contract),
+            stale_sensor(contract),
+            environment_sensor(contract),
+            rollout_sensor(contract),
+        ],
     )

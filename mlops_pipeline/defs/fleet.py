@@ -3,11 +3,27 @@
 import dagster as dg
 
 from mlops_pipeline.components.automation import sensors_on
-from mlops_pipeline.components.fleet import alerts_due, run_canceled, run_failed
+from mlops_pipeline.components.fleet import (
+    alerts_due,
+    heartbeat,
+    run_canceled,
+    run_failed,
+    run_worked,
+)
+from mlops_pipeline.components.vigil import checks_watch, sensors_watch
 
 
 @dg.definitions
 def fleet() -> dg.Definitions:
-    """Failures become incidents, alerts are delivered, dead runs are closed."""
+    """Failures become incidents, alerts are delivered, dead runs are closed, the daemon beats."""
     status = sensors_on()
-    return dg.Definitions(sensors=[run_failed(status), run_canceled(status), alerts_due(status)])
+    kinds = (
+        run_failed,
+        run_worked,
+        run_canceled,
+        alerts_due,
+        heartbeat,
+        checks_watch,
+        sensors_watch,
+    )
+    return dg.Definitions(sensors=[kind(status) for kind in kinds])

@@ -19,6 +19,7 @@ def judge_column(
     *,
     value: float | None,
     limit: float | None,
+    importance: float | None = None,
 ) -> DriftRow:
     """The column has drifted where its statistic, its missing values or new categories say so.
 
@@ -28,6 +29,7 @@ def judge_column(
     Args:
         value: the statistic of the contract's method; None where a side has no value.
         limit: what it is held against; for `ks`, the p-value below which a column has drifted.
+        importance: share of the model's gain by this column; None where it is not known.
     """
     nulls = float(reference.isna().mean()), float(current.isna().mean())
     unseen, share = unseen_categories(kind, reference, current)
@@ -48,6 +50,8 @@ def judge_column(
         null_current=nulls[1],
         unseen=unseen,
         unseen_share=share,
+        silent=nulls[1] - nulls[0] > watched.max_null_shift,
+        importance=importance,
     )
 
 

@@ -1,9 +1,13 @@
 """Drift: whether the rows that are served still look like those that were trained on.
 
 Evidently measures each column by the contract's method. Around it stand the guards that it lacks:
-a smallest window, the share of missing values, categories that the reference never had, and the
-noise of the statistic itself.
+a smallest window, the share of missing values, categories that the reference never had, the noise
+of the statistic itself over all columns, and the question whether it matters: a column counts by
+what the model gained by it. Values or requests that stay away are an outage, not a changed world.
 """
+
+from collections.abc import Mapping, Sequence
+from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -27,6 +31,8 @@ def judge_drift(
     *,
     reference_scores: np.ndarray | None = None,
     current_scores: np.ndarray | None = None,
+    importance: Mapping[str, float] | None = None,
+    usual_rows: Sequence[int] = (),
 ) -> tuple[DriftReport, bytes]:
     """The report, and Evidently's page for people (HTML; empty where nothing was measured).
 
@@ -35,17 +41,23 @@ def judge_drift(
         current: of `frames.served`: the features of the rows that it answered.
         reference_scores: what the version answers on the reference; with `current_scores`, the
             predictions are watched, too.
+        importance: share of each feature in what the model gained; without it, or where the model
+            cannot say, every column matters.
+        usual_rows: how many answers earlier windows had.
 
     Raises:
         MonitoringError: a watched column is missing, or of a type that cannot be compared.
     """
     rows: tuple[DriftRow, ...] = ()
     prediction, page = None, b""
-    short = _too_few(contract, reference, current)
-    if short:
+    missed, short = _volume(contract, current, usual_rows), _too_few(contract, reference, current)
+    if missed:
+        outcome, reason = DriftOutcome.OUTAGE, missed
+    elif short:
         outcome, reason = DriftOutcome.INCONCLUSIVE, short
     else:
-        rows, page = _measure(contract, reference, current)
+        weights = importance if importance and sum(importance.values()) > 0 else None
+        rows, page = _measure(contract, reference, current, weights)
         if reference_scores is not None and current_scores is not None:
             prediction = judge_predictions(contract, reference_scores, current_scores)
         outcome, reason = _outcome(contract, rows, prediction)
@@ -57,6 +69,7 @@ def judge_drift(
         prediction=prediction,
         n_reference=len(reference),
         n_current=len(current),
+        importance=_weight([row for row in rows if row.drifted]) if rows else None,
     )
     return report, page
 
@@ -74,7 +87,8 @@ def judge_predictions(
     before, now = _scores("reference", reference), _scores("current", current)
     found = shift(before, now)
     threshold = contract.monitoring.prediction_psi
-    limit = threshold + psi_noise(found.cells, len(before), len(now))
+    alone = contract.monitoring.false_alarms / _looked_at(contract)
+    limit = threshold + psi_noise(found.cells, len(before), len(now), alone)
     reasons = (f"psi {found.psi:.3f} > {limit:.3f}",) if found.psi > limit else ()
     return DriftRow(
         column=PREDICTION,
@@ -103,8 +117,30 @@ def _too_few(contract: ModelContract, reference: pd.DataFrame, current: pd.DataF
     return None
 
 
+def _volume(
+    contract: ModelContract, current: pd.DataFrame, usual_rows: Sequence[int]
+) -> str | None:
+    if len(usual_rows) < 2:
+        return None
+    usual, drop = median(usual_rows), contract.monitoring.max_volume_drop
+    if len(current) >= (1 - drop) * usual:
+        return None
+    return (
+        f"the window has {len(current)} answers, {len(current) / usual - 1:.0%} of the usual "
+        f"{usual:g}, tolerated {-drop:.0%} (monitoring.max_volume_drop)"
+    )
+
+
+def _looked_at(contract: ModelContract) -> int:
+    """How many statistics share the false alarms: every column, and the predictions."""
+    return len(contract.monitoring.drift) + 1
+
+
 def _measure(
-    contract: ModelContract, reference: pd.DataFrame, current: pd.DataFrame
+    contract: ModelContract,
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    importance: Mapping[str, float] | None,
 ) -> tuple[tuple[DriftRow, ...], bytes]:
     watched = contract.monitoring.drift
     for which, frame in (("reference", reference), ("window", current)):
@@ -114,7 +150,12 @@ def _measure(
     kinds = {w.column: _kind(contract, w.column) for w in watched}
     limits = {
         w.column: limit_of(
-            w.method, w.threshold, reference[w.column].dropna(), current[w.column].dropna()
+            w.method,
+            w.threshold,
+            reference[w.column].dropna(),
+            current[w.column].dropna(),
+            chance=contract.monitoring.false_alarms,
+            columns=_looked_at(contract),
         )
         for w in watched
         if reference[w.column].notna().any() and current[w.column].notna().any()
@@ -136,6 +177,7 @@ def _measure(
             current[w.column],
             value=measured.values.get(w.column),
             limit=limits.get(w.column),
+            importance=None if importance is None else importance.get(w.column, 0.0),
         )
         for w in watched
     )
@@ -145,15 +187,35 @@ def _measure(
 def _outcome(
     contract: ModelContract, rows: tuple[DriftRow, ...], prediction: DriftRow | None
 ) -> tuple[DriftOutcome, str]:
-    needed = contract.monitoring.drifted_columns
+    """Silence before change: where values stay away, everything else follows from that."""
+    needed, least = contract.monitoring.drifted_columns, contract.monitoring.min_importance
     drifted = [row for row in rows if row.drifted]
+    silent = [row for row in drifted if row.silent]
     said = [f"{len(drifted)} of {len(rows)} columns drifted, {needed} are an incident"]
+    weight = _weight(drifted)
+    if drifted and weight is not None:
+        said.append(f"the model's reliance on them is {weight:.0%}, {least:.0%} matter")
     said += [f"{row.column}: {', '.join(row.reasons)}; {row.effect}" for row in drifted]
-    fires = len(drifted) >= needed
     if prediction is not None and prediction.drifted:
-        fires = True
         said.append(f"predictions: {', '.join(prediction.reasons)}; {prediction.effect}")
-    return (DriftOutcome.DRIFTED if fires else DriftOutcome.STEADY), "; ".join(said)
+    reason = "; ".join(said)
+    if silent and _matters(_weight(silent), least):
+        return DriftOutcome.OUTAGE, reason
+    if prediction is not None and prediction.drifted:
+        return DriftOutcome.DRIFTED, reason
+    if not drifted or len(drifted) < needed:
+        return DriftOutcome.STEADY, reason
+    return (DriftOutcome.DRIFTED if _matters(weight, least) else DriftOutcome.HARMLESS), reason
+
+
+def _weight(rows: Sequence[DriftRow]) -> float | None:
+    """Share of the model that reads these columns; None where it cannot say."""
+    known = [row.importance for row in rows if row.importance is not None]
+    return sum(known) if len(known) == len(rows) else None
+
+
+def _matters(weight: float | None, least: float) -> bool:
+    return weight is None or (weight > 0 and weight >= least)
 
 
 def _kind(contract: ModelContract, column: str) -> Kind:

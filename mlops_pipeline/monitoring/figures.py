@@ -5,6 +5,8 @@ import io
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mlops_pipeline.monitoring.live import LivePerformance
+from mlops_pipeline.monitoring.maturity import MaturityCurve
 from mlops_pipeline.monitoring.records import DriftReport, DriftRow
 
 QUIET, LOUD = "#7a8ca3", "#c0392b"
@@ -31,6 +33,41 @@ def drift_figure(report: DriftReport) -> bytes:
         fontsize=10,
         loc="left",
     )
+    axes.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
+def maturity_figure(curve: MaturityCurve, mature_hours: float) -> bytes:
+    """Share of predictions that are told of by age, and the age from which they count (PNG)."""
+    figure = Figure(figsize=(6.5, 2.6), layout="constrained")
+    axes: Axes = figure.subplots()
+    axes.step([0.0, *curve.hours], [0.0, *curve.share], where="post", color=QUIET)
+    axes.axvline(mature_hours, color=LOUD, linewidth=1, linestyle="--")
+    axes.set_xlabel("hours since the event")
+    axes.set_ylabel("told of")
+    axes.set_ylim(0, 1.02)
+    axes.set_title(f"scored from {mature_hours:g} hours on", fontsize=10, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
+def slice_figure(found: LivePerformance) -> bytes:
+    """The live metric of each slice with its interval; slices without one are left out (PNG)."""
+    parts = [part for part in found.slices if part.estimate.value is not None]
+    figure = Figure(figsize=(7.5, 0.9 + 0.28 * max(len(parts), 1)), layout="constrained")
+    axes: Axes = figure.subplots()
+    for place, part in enumerate(parts):
+        one = part.estimate
+        if one.low is not None and one.high is not None:
+            axes.plot([one.low, one.high], [place, place], color=QUIET, linewidth=2)
+        if one.value is not None:
+            axes.plot([one.value], [place], "o", color=LOUD, markersize=4)
+    axes.set_yticks(
+        range(len(parts)), [f"{part.by} {part.value} (n {part.rows})" for part in parts]
+    )
+    axes.invert_yaxis()
+    axes.set_xlabel(", ".join(sorted({part.metric for part in parts})))
+    axes.set_title(f"{found.model} version {found.version} by slice", fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     return _png(figure)
 

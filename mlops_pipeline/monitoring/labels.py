@@ -25,6 +25,7 @@ class LabelRecord:
     label: float | None  # 1 or 0; None: it is known that there will be none
     event_time: datetime
     label_time: datetime  # when this was known
+    sampled: float = 1.0  # the probability with which this prediction was chosen to get a label
 
 
 def append(folder: Path, labels: Sequence[LabelRecord]) -> Path:
@@ -72,6 +73,7 @@ class LabelHistory:
     first_known: datetime
     current: float | None
     corrections: int
+    sampled: float = 1.0
 
 
 def by_prediction(labels: Iterable[LabelRecord]) -> dict[str, LabelHistory]:
@@ -84,11 +86,15 @@ def by_prediction(labels: Iterable[LabelRecord]) -> dict[str, LabelHistory]:
         known = histories.get(record.prediction_id)
         if known is None:
             histories[record.prediction_id] = LabelHistory(
-                record.label, record.label_time, record.label, 0
+                record.label, record.label_time, record.label, 0, record.sampled
             )
         elif record.label != known.current:
             histories[record.prediction_id] = LabelHistory(
-                known.first, known.first_known, record.label, known.corrections + 1
+                known.first,
+                known.first_known,
+                record.label,
+                known.corrections + 1,
+                known.sampled,
             )
     return histories
 
@@ -97,6 +103,8 @@ def _require_sound(record: LabelRecord) -> None:
     where = f"label of prediction {record.prediction_id!r}"
     if record.label is not None and record.label not in (0.0, 1.0):
         raise MonitoringError(f"{where} is {record.label}; it is 0, 1 or null")
+    if not 0 < record.sampled <= 1:
+        raise MonitoringError(f"{where} was sampled with probability {record.sampled}; not 0 to 1")
     if record.event_time.tzinfo is not None or record.label_time.tzinfo is not None:
         raise MonitoringError(f"{where}: event times are local and carry no time zone")
     if record.label_time < record.event_time:

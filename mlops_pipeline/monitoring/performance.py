@@ -1,86 +1,42 @@
 """Live performance: what served answers were worth, once their labels had time to arrive.
 
 Labels come late, and not evenly: bad news is often known first. So only predictions that are old
-enough are scored, all of them, and what has no label yet is counted beside the result.
+enough are scored, all of them, and what has no label yet is counted beside the result. Beside each
+realised metric stands what the scores alone had promised, so that the promise is itself watched.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.contract.promises import HIGHER_IS_BETTER
 from mlops_pipeline.errors import MonitoringError
-from mlops_pipeline.evaluation.intervals import draw_groups, draw_metric, estimate
-from mlops_pipeline.evaluation.metrics import METRICS, measure
-from mlops_pipeline.evaluation.records import Estimate
-from mlops_pipeline.monitoring.labels import LabelRecord, by_prediction
-
-MIN_COVERAGE = 0.9  # of the matured predictions; below it the labels that came may not be typical
-
-
-@dataclass(frozen=True, slots=True)
-class LivePerformance:
-    """One version's predictions in one window, and what their labels say."""
-
-    model: str
-    version: str
-    start: str | None  # first and last event time
-    end: str | None
-    as_of: str
-    predictions: int
-    matured: int  # old enough for their label to be here
-    labelled: int  # of the matured
-    without_label: int  # of the matured: known never to get one
-    missing: int  # of the matured: not told
-    corrected: int  # of the labelled
-    positives: int
-    metrics: dict[str, Estimate]
-    trusted: bool  # enough rows, and enough of them labelled
-    reason: str
-
-    @property
-    def coverage(self) -> float | None:
-        """Share of the matured predictions of which it is known what happened."""
-        return 1 - self.missing / self.matured if self.matured else None
-
-
-def join_labels(
-    contract: ModelContract,
-    predictions: pd.DataFrame,
-    labels: Sequence[LabelRecord],
-    as_of: datetime,
-) -> pd.DataFrame:
-    """Every prediction with what is known of it at `as_of`: a missing label stays visible.
-
-    Adds `label` (1, 0 or NaN), `told` (a label record is there, be it "none"), `corrected` and
-    `matured` (its event is at least the contract's label delay ago).
-    """
-    known = by_prediction(record for record in labels if record.label_time <= as_of)
-    told = [known.get(name) for name in predictions["id"]]
-    joined = predictions.copy()
-    joined["label"] = np.array(
-        [np.nan if one is None or one.current is None else one.current for one in told],
-        dtype=np.float64,
-    )
-    joined["told"] = np.array([one is not None for one in told], dtype=bool)
-    joined["corrected"] = np.array(
-        [one is not None and one.corrections > 0 for one in told], dtype=bool
-    )
-    delay = timedelta(hours=contract.target.label_delay_hours)
-    joined["matured"] = (joined["event_time"] <= as_of - delay).to_numpy(dtype=bool)
-    return joined
+from mlops_pipeline.evaluation.records import Estimate, finite
+from mlops_pipeline.monitoring.estimate import Calibration, expect
+from mlops_pipeline.monitoring.live import BoundFinding, LivePerformance, PerformanceOutcome
+from mlops_pipeline.monitoring.scoring import Scoring
 
 
 def judge_performance(
-    contract: ModelContract, joined: pd.DataFrame, *, version: str, as_of: datetime
+    contract: ModelContract,
+    joined: pd.DataFrame,
+    *,
+    version: str,
+    as_of: datetime,
+    features: pd.DataFrame | None = None,
+    released: Mapping[str, float] | None = None,
+    calibration: Calibration | None = None,
 ) -> LivePerformance:
     """What the matured, labelled answers of `version` are worth, with intervals.
 
     Args:
         joined: of `join_labels`; rows of other versions are left out.
+        features: of the same rows; without them no slice is cut.
+        released: the metrics at the release; without them nothing can be called degraded.
+        calibration: of the version's scores; without it nothing is estimated.
 
     Raises:
         MonitoringError: a column of `join_labels` is missing.
@@ -91,7 +47,15 @@ def judge_performance(
     scored = matured[matured["label"].notna()]
     missing = int((~matured["told"]).sum())
     trusted, reason = _trust(contract, len(matured), len(scored), missing)
+    scoring = Scoring.of(contract, scored)
+    metrics = scoring.metrics()
+    bounds = tuple(_bounds(contract, metrics, released or {}))
     times = own["event_time"]
+    bar = contract.acceptance.threshold
+    scores = own["score"].to_numpy(dtype=np.float64)
+    outcome = _outcome(contract, trusted, len(matured), missing, bounds)
+    if trusted and bounds:
+        reason = "; ".join([reason, *(bound.text for bound in bounds)])
     return LivePerformance(
         model=contract.name,
         version=version,
@@ -105,40 +69,64 @@ def judge_performance(
         missing=missing,
         corrected=int(scored["corrected"].sum()),
         positives=int(scored["label"].sum()),
-        metrics=_metrics(contract, scored),
+        metrics=metrics,
         trusted=trusted,
         reason=reason,
+        outcome=outcome,
+        estimated=None if calibration is None else expect(scores, calibration(scores), bar),
+        bounds=bounds,
+        slices=() if features is None else tuple(scoring.slices(features.loc[scored.index])),
     )
 
 
-def _metrics(contract: ModelContract, scored: pd.DataFrame) -> dict[str, Estimate]:
-    """Every metric with its interval, by the same arithmetic as before the release."""
-    if scored.empty:
-        return dict.fromkeys(METRICS, Estimate(None, None, None))
-    bounds = contract.acceptance
-    labels = scored["label"].to_numpy(dtype=np.float64)
-    scores = scored["score"].to_numpy(dtype=np.float64)
-    days = scored["event_time"].to_numpy(dtype="datetime64[D]").astype(np.int64)
-    groups = days if contract.splits.group == "day" else np.arange(len(scored))
-    draws = draw_groups(groups, resamples=bounds.resamples, seed=contract.seed)
-    return {
-        name: estimate(
-            measure(name, labels, scores, bounds.threshold),
-            draw_metric(name, draws, labels, scores, bounds.threshold),
-            draws.groups,
-            bounds.confidence,
+def _bounds(
+    contract: ModelContract, metrics: Mapping[str, Estimate], released: Mapping[str, float]
+) -> list[BoundFinding]:
+    found = []
+    for bound in contract.monitoring.performance:
+        live, was = metrics[bound.metric], finite(released.get(bound.metric, float("nan")))
+        if was is None or live.low is None or live.high is None:
+            continue
+        better = HIGHER_IS_BETTER[bound.metric]
+        limit, seen = (was - bound.margin, live.high) if better else (was + bound.margin, live.low)
+        broken = seen < limit if better else seen > limit
+        sign = {(True, True): "<", (True, False): ">=", (False, True): ">", (False, False): "<="}
+        text = (
+            f"{bound.metric} {live.value:.3f} [{live.low:.3f}, {live.high:.3f}]: "
+            f"{seen:.3f} {sign[better, broken]} {limit:.3f} "
+            f"({was:.3f} at the release, margin {bound.margin:g})"
         )
-        for name in METRICS
-    }
+        found.append(BoundFinding(bound.metric, was, bound.margin, live, broken, text))
+    return found
+
+
+def _outcome(
+    contract: ModelContract,
+    trusted: bool,
+    matured: int,
+    missing: int,
+    bounds: tuple[BoundFinding, ...],
+) -> PerformanceOutcome:
+    if not trusted:
+        enough = matured >= contract.monitoring.min_rows
+        untold = enough and 1 - missing / matured < contract.monitoring.min_coverage
+        return PerformanceOutcome.UNLABELLED if untold else PerformanceOutcome.UNKNOWN
+    if any(bound.broken for bound in bounds):
+        return PerformanceOutcome.DEGRADED
+    return PerformanceOutcome.HEALTHY
 
 
 def _trust(contract: ModelContract, matured: int, labelled: int, missing: int) -> tuple[bool, str]:
-    least = contract.monitoring.min_rows
+    least, coverage = contract.monitoring.min_rows, contract.monitoring.min_coverage
     if not matured:
         return False, f"no prediction is {contract.target.label_delay_hours:g} hours old yet"
     covered = 1 - missing / matured
-    if covered < MIN_COVERAGE:
-        return False, f"{covered:.0%} of {matured} matured predictions are told of < 90%"
+    if covered < coverage:
+        return (
+            False,
+            f"{covered:.0%} of {matured} matured predictions are told of < {coverage:.0%} "
+            "(monitoring.min_coverage)",
+        )
     if labelled < least:
         return False, f"{labelled} matured labels < {least} (monitoring.min_rows)"
     return True, f"{labelled} matured labels, {covered:.0%} of {matured} predictions told of"

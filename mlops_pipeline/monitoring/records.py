@@ -15,7 +15,9 @@ class DriftOutcome(StrEnum):
     """What a window says; too few rows say nothing, not that all is well."""
 
     STEADY = "steady"
+    HARMLESS = "harmless"  # columns drifted that the model hardly reads
     DRIFTED = "drifted"
+    OUTAGE = "outage"  # values or requests stay away: to be mended, never to be learnt
     INCONCLUSIVE = "inconclusive"
 
 
@@ -38,6 +40,8 @@ class DriftRow:
     null_current: float
     unseen: tuple[str, ...]  # categories that the reference never had
     unseen_share: float  # of the current rows
+    silent: bool = False  # values stay away that used to come
+    importance: float | None = None  # share of what the model gained by it; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,16 @@ class DriftReport:
     prediction: DriftRow | None
     n_reference: int
     n_current: int
+    importance: float | None = None  # share of the model that reads drifted columns
 
     @property
     def fired(self) -> bool:
         """Whether somebody should act."""
+        return self.outcome in (DriftOutcome.DRIFTED, DriftOutcome.OUTAGE)
+
+    @property
+    def teaches(self) -> bool:
+        """Whether new rows would help: a changed world does, an outage does not."""
         return self.outcome is DriftOutcome.DRIFTED
 
     @property

@@ -34,7 +34,6 @@ def test_the_same_distribution_is_steady() -> None:
     [
         ({"weight": 12.0}, "weight", "psi"),
         ({"south": 0.6}, "region", "jensenshannon"),
-        ({"silent": 0.4}, "weight", "missing 0.0% -> "),
     ],
 )
 def test_a_planted_shift_is_found_in_its_column(
@@ -47,10 +46,56 @@ def test_a_planted_shift_is_found_in_its_column(
 
 
 @pytest.mark.slow
+def test_values_that_stay_away_are_an_outage_that_teaches_nothing() -> None:
+    found = report(silent=0.4)
+    assert (found.outcome, found.drifted) == (DriftOutcome.OUTAGE, ("weight",))
+    assert "missing 0.0% -> " in found.reason
+    assert found.fired
+    assert not found.teaches
+
+
+@pytest.mark.slow
 def test_a_column_that_fell_silent_is_found() -> None:
     found = report(silent=1.0)
     (row,) = (row for row in found.rows if row.column == "weight")
-    assert (found.fired, row.value, row.limit) == (True, None, None)
+    assert (found.outcome, row.value, row.limit) == (DriftOutcome.OUTAGE, None, None)
+
+
+def test_requests_that_stay_away_are_an_outage() -> None:
+    found, _ = judge_drift(
+        parcels(), REFERENCE, features(1000, seed=1), usual_rows=[2400, 2600, 2500]
+    )
+    assert found.outcome is DriftOutcome.OUTAGE
+    assert found.reason == (
+        "the window has 1000 answers, -60% of the usual 2500, tolerated -50% "
+        "(monitoring.max_volume_drop)"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("weight", "outcome"),
+    [(0.5, DriftOutcome.DRIFTED), (0.04, DriftOutcome.HARMLESS), (0.0, DriftOutcome.HARMLESS)],
+)
+def test_drift_counts_by_what_the_model_gained_by_the_column(
+    weight: float, outcome: DriftOutcome
+) -> None:
+    found, _ = judge_drift(
+        parcels(),
+        REFERENCE,
+        features(1000, seed=1, weight=14.0),
+        importance={"weight": weight, "region": 1 - weight},
+    )
+    assert (found.outcome, found.importance, found.drifted) == (outcome, weight, ("weight",))
+    assert found.teaches == (outcome is DriftOutcome.DRIFTED)
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_say_what_it_reads_is_felt_by_every_column() -> None:
+    nothing = {"weight": 0.0, "region": 0.0}
+    moved = features(1000, seed=1, weight=14.0)
+    found, _ = judge_drift(parcels(), REFERENCE, moved, importance=nothing)
+    assert found.outcome is DriftOutcome.DRIFTED
 
 
 @pytest.mark.slow

@@ -29,15 +29,22 @@ def test_psi_of_equal_distributions_exceeds_its_noise_about_once_in_a_hundred() 
     assert sum(value > noise for value in found) <= 9
 
 
-def test_the_noise_of_wasserstein_is_its_mean() -> None:
+def test_wasserstein_of_equal_distributions_stays_below_its_bound() -> None:
     reference = normal(5000, 0)
     deviation = float(reference.std())
-    found = np.mean(
-        [wasserstein_distance(reference, normal(1000, s)) / deviation for s in range(1, 60)]
-    )
-    assert limit_of("wasserstein", 0.0, reference, normal(1000, 99)) == pytest.approx(
-        found, rel=0.15
-    )
+    found = [wasserstein_distance(reference, normal(1000, s)) / deviation for s in range(1, 101)]
+    limit = limit_of("wasserstein", 0.0, reference, normal(1000, 99), chance=0.05)
+    assert np.mean(found) < limit
+    assert sum(value > limit for value in found) <= 5
+
+
+def test_more_columns_share_the_same_false_alarms() -> None:
+    reference, current = normal(5000, 0), normal(1000, 1)
+    alone = limit_of("psi", 0.1, reference, current, chance=0.05)
+    shared = limit_of("psi", 0.1, reference, current, chance=0.05, columns=10)
+    assert shared == limit_of("psi", 0.1, reference, current, chance=0.005)
+    assert shared > alone
+    assert limit_of("ks", 0.05, reference, current, columns=10) == pytest.approx(0.005)
 
 
 def test_jensen_shannon_adds_its_noise_as_a_divergence() -> None:

@@ -8,13 +8,11 @@ import pytest
 
 from mlops_pipeline.errors import MonitoringError
 from mlops_pipeline.evaluation.records import Estimate
+from mlops_pipeline.monitoring.cohort import join_labels
 from mlops_pipeline.monitoring.frames import served
 from mlops_pipeline.monitoring.labels import LabelRecord
-from mlops_pipeline.monitoring.performance import (
-    LivePerformance,
-    join_labels,
-    judge_performance,
-)
+from mlops_pipeline.monitoring.live import LivePerformance
+from mlops_pipeline.monitoring.performance import judge_performance
 from mlops_pipeline_tests.monitoring.rows import MONDAY, parcels, request
 
 DAY = timedelta(days=1)
@@ -68,7 +66,9 @@ def test_missing_labels_and_rows_that_get_none_are_told_apart() -> None:
     assert (found.matured, found.labelled, found.without_label, found.missing) == (4, 1, 1, 2)
     assert found.coverage == 0.5
     assert not found.trusted
-    assert found.reason == "50% of 4 matured predictions are told of < 90%"
+    assert found.reason == (
+        "50% of 4 matured predictions are told of < 90% (monitoring.min_coverage)"
+    )
 
 
 def test_metrics_are_those_of_the_evaluation() -> None:

@@ -1,0 +1,95 @@
+"""Metrics of labelled answers with their intervals: over all, in each slice, and in cost."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.contract.promises import Slice
+from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric, estimate
+from mlops_pipeline.evaluation.metrics import METRICS, measure
+from mlops_pipeline.evaluation.records import Estimate
+from mlops_pipeline.evaluation.slices import cut_values
+from mlops_pipeline.monitoring import weighted
+from mlops_pipeline.monitoring.live import LiveSlice
+
+COST = "cost"  # mean cost of an answer, by the contract's costs of the two errors
+NOTHING = Estimate(None, None, None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scoring:
+    """The labelled rows and their draws."""
+
+    contract: ModelContract
+    labels: np.ndarray
+    scores: np.ndarray
+    weights: np.ndarray
+    draws: Draws | None
+
+    @classmethod
+    def of(cls, contract: ModelContract, scored: pd.DataFrame) -> "Scoring":
+        days = scored["event_time"].to_numpy(dtype="datetime64[D]").astype(np.int64)
+        groups = days if contract.splits.group == "day" else np.arange(len(scored))
+        resamples = contract.acceptance.resamples
+        return cls(
+            contract,
+            scored["label"].to_numpy(dtype=np.float64),
+            scored["score"].to_numpy(dtype=np.float64),
+            scored["weight"].to_numpy(dtype=np.float64)
+            if "weight" in scored
+            else np.ones(len(scored)),
+            draw_groups(groups, resamples=resamples, seed=contract.seed) if len(scored) else None,
+        )
+
+    def metrics(self) -> dict[str, Estimate]:
+        """Every metric with its interval, by the same arithmetic as before the release."""
+        if self.draws is None:
+            return dict.fromkeys([*METRICS, COST], NOTHING)
+        rows = np.arange(len(self.labels))
+        found = {name: self._metric(name, rows, self.draws) for name in METRICS}
+        return {**found, COST: self._cost()}
+
+    def slices(self, features: pd.DataFrame) -> list[LiveSlice]:
+        """Every value of every declared slice that the features can cut."""
+        return [
+            part
+            for declared in self.contract.slices
+            if declared.by in features and self.draws is not None
+            for part in self._slice(declared, features[declared.by].to_numpy())
+        ]
+
+    def _slice(self, declared: Slice, values: np.ndarray) -> list[LiveSlice]:
+        names, place = cut_values(self.contract, declared.by, values, declared.bins)
+        found = []
+        for index, name in enumerate(names):
+            rows = np.flatnonzero(place == index)
+            positives = int(self.labels[rows].sum())
+            enough = len(rows) >= declared.min_rows and positives >= declared.min_positives
+            value = NOTHING
+            if enough and self.draws is not None:
+                value = self._metric(declared.metric, rows, self.draws.only(rows))
+            found.append(LiveSlice(declared.by, name, declared.metric, len(rows), positives, value))
+        return found
+
+    def _metric(self, name: str, rows: np.ndarray, draws: Draws) -> Estimate:
+        bounds = self.contract.acceptance
+        labels, scores, weights = self.labels[rows], self.scores[rows], self.weights[rows]
+        if (weights == weights[0]).all():
+            point = measure(name, labels, scores, bounds.threshold)
+            drawn = draw_metric(name, draws, labels, scores, bounds.threshold)
+        else:
+            point = weighted.measure(name, labels, scores, weights, bounds.threshold)
+            drawn = weighted.draw(name, draws, labels, scores, weights, bounds.threshold)
+        return estimate(point, drawn, draws.groups, bounds.confidence)
+
+    def _cost(self) -> Estimate:
+        assert self.draws is not None
+        cost, bounds = self.contract.monitoring.cost, self.contract.acceptance
+        answers = self.scores > bounds.threshold
+        each = np.where(self.labels == 1.0, (~answers) * cost.false_no, answers * cost.false_yes)
+        sums = self.draws.sums(each * self.weights)
+        drawn = np.asarray(sums / self.draws.sums(self.weights))
+        point = float(np.average(each, weights=self.weights))
+        return estimate(point, drawn, self.draws.groups, bounds.confidence)

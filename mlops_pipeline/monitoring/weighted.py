@@ -1,0 +1,95 @@
+"""Metrics of rows that were not all equally likely to get a label: each counts by its weight.
+
+The weight of a row is one over the probability with which it was chosen (Horvitz & Thompson 1952,
+JASA 47(260)); sums are taken of weighted rows and ratios of the sums. With equal weights each
+metric is that of `evaluation.metrics`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mlops_pipeline.evaluation.intervals import Draws
+from mlops_pipeline.evaluation.metrics import ECE_BINS, quantile_bins, row_log_loss, usable
+
+Weighted = Callable[[np.ndarray, np.ndarray, np.ndarray, float], float]
+
+
+def measure(
+    metric: str, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, threshold: float
+) -> float:
+    """The metric of that name; NaN where the rows do not define it."""
+    if not len(labels) or not usable(scores) or not weights.sum() > 0:
+        return float("nan")
+    return WEIGHTED[metric](labels, scores, weights, threshold)
+
+
+def draw(
+    metric: str,
+    draws: Draws,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray,
+    threshold: float,
+) -> np.ndarray:
+    """The metric in each draw of whole groups, shape (draws,)."""
+    return np.array(
+        [
+            measure(metric, labels, scores, weights * of_group[draws.member], threshold)
+            for of_group in draws.weights
+        ]
+    )
+
+
+def _auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, _: float) -> float:
+    member = np.unique(scores, return_inverse=True)[1]
+    yes, no = np.bincount(member, weights * labels), np.bincount(member, weights * (1 - labels))
+    pairs = float(yes.sum() * no.sum())
+    won = float((yes * (np.cumsum(no) - no / 2)).sum())
+    return won / pairs if pairs > 0 else float("nan")
+
+
+def _average_precision(
+    labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, _: float
+) -> float:
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits, every = scores[order], weights * labels, weights
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    found, seen = np.cumsum(hits[order])[last], np.cumsum(every[order])[last]
+    if not found[-1] > 0:
+        return float("nan")
+    precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
+    gained = np.diff(found, prepend=0.0) * precision
+    return float(gained.sum()) / float(found[-1])
+
+
+def _f1(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, threshold: float) -> float:
+    answers = scores > threshold
+    total = float((weights * answers).sum() + (weights * labels).sum())
+    return float(2 * (weights * labels)[answers].sum() / total) if total > 0 else float("nan")
+
+
+def _ece(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, _: float) -> float:
+    place = quantile_bins(scores, ECE_BINS)
+    off = np.bincount(place, weights * (labels - scores))
+    return float(np.abs(off).sum()) / float(weights.sum())
+
+
+def _mean(values: Callable[[np.ndarray, np.ndarray, float], np.ndarray]) -> Weighted:
+    def mean(
+        labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, threshold: float
+    ) -> float:
+        return float(np.average(values(labels, scores, threshold), weights=weights))
+
+    return mean
+
+
+WEIGHTED: dict[str, Weighted] = {
+    "roc_auc": _auc,
+    "average_precision": _average_precision,
+    "log_loss": _mean(lambda labels, scores, _: row_log_loss(labels, scores)),
+    "brier": _mean(lambda labels, scores, _: (scores - labels) ** 2),
+    "ece": _ece,
+    "accuracy": _mean(lambda labels, scores, bar: 1.0 * ((scores > bar) == (labels == 1.0))),
+    "f1": _f1,
+}
