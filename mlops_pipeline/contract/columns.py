@@ -122,6 +122,22 @@ class Relation(Part):
         return holds
 
 
+class Dependency(Part):
+    """Columns that are one and the same wherever the `given` columns are, such as a join's.
+
+    With `within`, only among rows of the same hour or day; without, also against the rows that the
+    champion learnt from.
+    """
+
+    name: Name
+    fixed: tuple[Name, ...] = Field(min_length=1)
+    given: tuple[Name, ...] = Field(min_length=1)
+    within: Literal["hour", "day"] | None = None
+    max_share: float = Field(default=0.0, ge=0, lt=1)  # of rows that may differ
+    severity: Severity = Severity.ERROR
+    description: str = ""
+
+
 WORDS_OF = {
     "python": ("function",),
     "parquet": ("location",),

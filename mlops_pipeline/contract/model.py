@@ -10,6 +10,7 @@ from mlops_pipeline.contract.columns import (
     Availability,
     Column,
     ColumnType,
+    Dependency,
     DerivedFeature,
     Features,
     HistoryFeature,
@@ -61,6 +62,7 @@ class ModelContract(Part):
     source: Source
     columns: tuple[Column, ...] = Field(min_length=1)
     relations: tuple[Relation, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
     target: Target
     features: Features
     splits: Splits
@@ -124,6 +126,7 @@ def _listed_once(contract: ModelContract) -> Iterator[Finding]:
         (("entity",), "", contract.entity),
         (("columns",), "name", contract.column_names),
         (("relations",), "name", tuple(r.name for r in contract.relations)),
+        (("dependencies",), "name", tuple(d.name for d in contract.dependencies)),
         (("features", "columns"), "name", tuple(f.name for f in contract.features.columns)),
         (("candidates",), "name", tuple(c.name for c in contract.candidates)),
         (("rollout", "guards"), "name", tuple(g.name for g in contract.rollout.guards)),
@@ -166,8 +169,15 @@ def _relations(contract: ModelContract) -> Iterator[Finding]:
     for index, relation in enumerate(contract.relations):
         for name in parse_expression(relation.holds).columns:
             if name not in contract.column_names:
-                at = ("relations", index, "holds")
+                at: Location = ("relations", index, "holds")
                 yield Finding(at, f"relation {relation.name}: no column is named {name!r}")
+    for index, dependency in enumerate(contract.dependencies):
+        for word in ("fixed", "given"):
+            for place, name in enumerate(getattr(dependency, word)):
+                if name not in contract.column_names:
+                    at = ("dependencies", index, word, place)
+                    what = f"no column is named {name!r}"
+                    yield Finding(at, f"dependency {dependency.name}: {what}")
 
 
 def _features_known_in_time(contract: ModelContract) -> Iterator[Finding]:

@@ -17,17 +17,18 @@ from mlops_pipeline.contract.columns import (
     Availability,
     Column,
     ColumnType,
+    Dependency,
     Relation,
     Severity,
 )
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data import checks, compared_checks, partition_checks
+from mlops_pipeline.data import checks, compared_checks, dependencies, partition_checks
 from mlops_pipeline.data.inspected import Finding, Inspected
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-J = TypeVar("J", Column, Relation)
+J = TypeVar("J", Column, Relation, Dependency)
 _Check = Callable[[Inspected, Sequence[T]], Finding]
 
 
@@ -121,6 +122,7 @@ def _plan(contract: ModelContract) -> tuple[_Planned, ...]:
         *_by_severity("categories", checks.categories, words),
         _one("uniqueness", Severity.ERROR, checks.uniqueness, entity),
         *_by_severity("relations", checks.relations, contract.relations),
+        *_by_severity("dependencies", dependencies.dependencies, contract.dependencies),
         _one("volume", Severity.ERROR, partition_checks.volume, ()),
         _one("freshness", Severity.ERROR, partition_checks.freshness, ()),
         _one("late_partitions", Severity.ERROR, partition_checks.late_partitions, ()),

@@ -88,6 +88,35 @@ def test_a_share_of_unknown_categories_may_be_allowed() -> None:
     assert outcome.aggregated == {"shop: not in the contract": 3}
 
 
+def depends(**words: Any) -> ModelContract:
+    rule = {"name": "rule", "fixed": ["items"], "given": ["shop"], **words}
+    return tiny.contract(dependencies=[rule])
+
+
+def test_what_a_join_gives_is_one_value_for_all_rows_that_share_its_key() -> None:
+    rows = [
+        (f"2024-01-0{day}T{hour:02}:00", "a", f"v{day}{hour}", 1.0, items, 1.0)
+        for day, hour, items in ((1, 9, 3), (1, 10, 3), (1, 11, 4), (2, 9, 5), (2, 10, 5))
+    ]
+    frame = tiny.frame(rows)
+    assert run(frame, depends(within="hour"))["dependencies"].passed
+    outcome = run(frame, depends(within="day"))["dependencies"]
+    assert (outcome.passed, outcome.value, outcome.aggregated) == (False, 0.2, {"rule: items": 1})
+    assert outcome.rows[0]["found"] == 4
+    assert run(frame, depends(within="day", max_share=0.2))["dependencies"].passed
+    whole = run(frame, depends())["dependencies"]
+    assert whole.aggregated == {"rule: items": 3}  # 3 is as common as 5, and smaller
+
+
+def test_what_was_trusted_before_says_which_value_is_right() -> None:
+    before = tiny.frame([("2024-01-01T09:00", "a", "v", 1.0, 2, 1.0)])
+    later = [(f"2024-02-0{day}T09:00", "a", "v", 1.0, 7, 1.0) for day in (1, 2, 3)]
+    later.append(("2024-02-04T09:00", "b", "v", 1.0, 7, 1.0))  # a shop that is new
+    outcome = run(tiny.frame(later), depends(), before)["dependencies"]
+    assert outcome.aggregated == {"rule: items": 3}
+    assert run(tiny.frame(later), depends(within="day"), before)["dependencies"].passed
+
+
 def gaps(limit: int) -> ModelContract:
     return tiny.contract(source={**tiny.CONTRACT["source"], "max_gap_days": limit})
 

@@ -21,6 +21,7 @@ NAMES = (
     "categories",
     "uniqueness",
     "relations",
+    "dependencies",
     "volume",
     "freshness",
     "late_partitions",
