@@ -20,6 +20,7 @@ COMMANDS = {
     "reproduce": "mlops_pipeline.cli.reproduce:reproduce",
     "rollback": "mlops_pipeline.cli.rollout:rollback",
     "rollout": "mlops_pipeline.cli.rollout:rollout",
+    "score": "mlops_pipeline.cli.score:score",
     "serve": "mlops_pipeline.cli.serve:serve",
     "snapshots": "mlops_pipeline.cli.snapshots:snapshots",
 }

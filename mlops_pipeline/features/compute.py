@@ -1,5 +1,7 @@
 """A frame becomes a feature matrix, point in time: a row reads itself and the days before."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -27,7 +29,21 @@ def compute_features(
     """
     values = values_of(contract, frame)
     rates = history_columns(contract, values, days(contract, frame), history)
-    matrix = np.empty((len(frame), len(contract.features.columns)), dtype=np.float64)
+    return assemble(contract, values, rates, len(frame))
+
+
+def assemble(
+    contract: ModelContract,
+    values: Mapping[str, np.ndarray],
+    rates: Mapping[str, np.ndarray],
+    rows: int,
+) -> FeatureMatrix:
+    """The matrix of rows whose values and history rates are known, in the contract's order.
+
+    Raises:
+        FeatureError: a category is unknown where the contract rejects these.
+    """
+    matrix = np.empty((rows, len(contract.features.columns)), dtype=np.float64)
     for position, feature in enumerate(contract.features.columns):
         if isinstance(feature, HistoryFeature):
             matrix[:, position] = rates[feature.name]

@@ -8,20 +8,23 @@ import onnxruntime
 
 from mlops_pipeline.errors import ServingError
 
+_ROWS = 8_192  # at once: what lies between the layers stays in the cache
 _FLOATS = {"tensor(double)": np.float64, "tensor(float)": np.float32}
 
 
 class OnnxScorer:
     """A graph from `values` (n, width) to `probability` (n,), loaded on the CPU."""
 
-    def __init__(self, model: bytes, width: int, *, where: str = "model.onnx") -> None:
+    def __init__(
+        self, model: bytes, width: int, *, where: str = "model.onnx", threads: int = 1
+    ) -> None:
         """Load the graph for rows of `width` features.
 
         Raises:
             ServingError: the bytes do not load, or its inputs and outputs are others.
         """
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         try:
@@ -47,7 +50,7 @@ class OnnxScorer:
 
     def score(self, vector: "array[float]") -> float:
         """The probability of one row."""
-        return self._run(np.frombuffer(vector, dtype=np.float64).reshape(1, -1))[0]
+        return float(self._run(np.frombuffer(vector, dtype=np.float64).reshape(1, -1))[0])
 
     def score_batch(self, vectors: Sequence["array[float]"]) -> list[float]:
         """The probability of each row."""
@@ -56,13 +59,19 @@ class OnnxScorer:
         widths = {len(vector) for vector in vectors} - {self._width}
         if widths:
             raise ServingError(f"the model reads {self._width} features; a row has {widths.pop()}")
-        return self._run(np.array(vectors, dtype=np.float64))
+        return [float(value) for value in self._run(np.array(vectors, dtype=np.float64))]
 
-    def _run(self, rows: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> list[float]:
+    def score_matrix(self, values: np.ndarray) -> np.ndarray:
+        """The probability of each row."""
+        parts = [values[at : at + _ROWS] for at in range(0, len(values), _ROWS)]
+        return np.concatenate([self._run(part) for part in parts]).astype(np.float64)
+
+    def _run(self, rows: np.ndarray) -> np.ndarray:
         if rows.shape[1] != self._width:
             raise ServingError(
                 f"the model reads {self._width} features; the row has {rows.shape[1]}"
             )
         values = rows.astype(self._dtype, copy=False)
         (probability,) = self._session.run(["probability"], {"values": values})
-        return [float(value) for value in probability.reshape(-1)]
+        found: np.ndarray = probability.reshape(-1)
+        return found

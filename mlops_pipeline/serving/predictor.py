@@ -91,7 +91,8 @@ class Predictor:
             as_of = snapshot.as_of
             age = (day - as_of).days
             if age > self._max_age:
-                return self._too_old(as_of, age)
+                self.stale += 1
+                return too_old(self.contract, as_of, age)
             if self.newest_event is None or day > self.newest_event:
                 self.newest_event = day
         try:
@@ -122,14 +123,15 @@ class Predictor:
             raise ServingError(f"self-test: the model gave {probability}, no probability")
         return probability
 
-    def _too_old(self, as_of: date, age: int) -> Refusal:
-        self.stale += 1
-        return Refusal(
-            AGAINST_CONTRACT,
-            self.contract.event_time,
-            f"{age} days after {as_of}, the day of the newest feature snapshot",
-            f"at most {self._max_age} days after it; publish a newer snapshot",
-        )
+
+def too_old(contract: ModelContract, as_of: date, age: int) -> Refusal:
+    """Why a row is not answered by look-ups of that day."""
+    return Refusal(
+        AGAINST_CONTRACT,
+        contract.event_time,
+        f"{age} days after {as_of}, the day of the newest feature snapshot",
+        f"at most {contract.features.max_age_days} days after it; publish a newer snapshot",
+    )
 
 
 def example_row(contract: ModelContract) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 from array import array
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mlops_pipeline.errors import ServingError
 from mlops_pipeline.registry.bundle import Bundle
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Scorer(Protocol):
@@ -19,9 +22,13 @@ class Scorer(Protocol):
         """The probability of each row, equal to `score` of each."""
         ...
 
+    def score_matrix(self, values: "np.ndarray") -> "np.ndarray":
+        """The probability of each row of a float64 matrix in C order, equal to `score` of each."""
+        ...
 
-def load_scorer(bundle: Bundle) -> Scorer:
-    """The bundle's model, loaded from verified bytes.
+
+def load_scorer(bundle: Bundle, threads: int = 1) -> Scorer:
+    """The bundle's model, loaded from verified bytes; matrices are scored by so many threads.
 
     Raises:
         ServingError: no scorer reads that trainer's files, or the files do not load.
@@ -32,9 +39,11 @@ def load_scorer(bundle: Bundle) -> Scorer:
     if trainer == "lightgbm":
         from mlops_pipeline.serving.lightgbm_native import LightGBMScorer
 
-        return LightGBMScorer(bundle.read("model/model.txt"), width, where=where)
+        model = bundle.read("model/model.txt")
+        return LightGBMScorer(model, width, where=where, threads=threads)
     if trainer == "torch":
         from mlops_pipeline.serving.onnx import OnnxScorer
 
-        return OnnxScorer(bundle.read("model/model.onnx"), width, where=where)
+        model = bundle.read("model/model.onnx")
+        return OnnxScorer(model, width, where=where, threads=threads)
     raise ServingError(f"{where}: no scorer for trainer {trainer!r}; known: lightgbm, torch")

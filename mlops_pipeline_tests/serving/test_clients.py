@@ -108,7 +108,7 @@ def test_curl_as_in_mlflows_documentation(address: str, kind: str, sent: str | N
     assert json.loads(done.stdout) == {"predictions": NUMBERS[:1]}
 
 
-def test_the_openapi_document_holds_in_generated_cases(address: str) -> None:
+def test_the_openapi_document_holds_in_generated_cases(address: str, tmp_path: Path) -> None:
     """No 5xx, no undeclared answer, nothing wrong taken; MLOPS_FUZZ_EXAMPLES makes it thousands."""
     done = subprocess.run(
         [
@@ -117,6 +117,7 @@ def test_the_openapi_document_holds_in_generated_cases(address: str) -> None:
             *("--checks", CHECKS, "--max-examples", EXAMPLES),
             *("--phases", "examples,coverage,fuzzing", "--generation-deterministic"),
         ],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=280,
