@@ -21,6 +21,7 @@ from mlops_pipeline.components.monitoring import (
 )
 from mlops_pipeline.components.names import key, name
 from mlops_pipeline.components.registry import checklist_check, version_asset
+from mlops_pipeline.components.serving import batch_predictions_asset
 from mlops_pipeline.components.tracking import end_mlflow_on_run_finished
 from mlops_pipeline.components.training import candidate_asset
 from mlops_pipeline.components.upkeep import environment_sensor, stale_sensor
@@ -44,6 +45,7 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
             evaluation_asset(contract),
             version_asset(contract),
             model_card_asset(contract),
+            batch_predictions_asset(contract),
             inference_log_asset(contract),
             labels_asset(contract),
             live_performance_asset(contract),
