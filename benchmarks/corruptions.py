@@ -69,7 +69,7 @@ class Year:
             frame,
             reference=self.before.get(month),
             usual_rows=[len(self.month[k]) for k in range(1, month)],
-            as_of=self.month[month][AT].max().to_pydatetime(),
+            as_of=Window.of_month(f"2013-{month:02}").end,
         )
         return [outcome for outcome in outcomes if not outcome.passed]
 

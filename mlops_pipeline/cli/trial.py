@@ -14,6 +14,7 @@ from mlops_pipeline.contract.model import Location, ModelContract
 from mlops_pipeline.errors import ContractError, MlopsError
 from mlops_pipeline.features.arrays import values_of
 from mlops_pipeline.features.definition import definition_digest
+from mlops_pipeline.features.inheritance import policy_problems
 from mlops_pipeline.features.online import FeatureSnapshot
 from mlops_pipeline.features.row import RowFeatures
 
@@ -29,6 +30,7 @@ def _problems(path: Path, contract: ModelContract) -> Iterator[tuple[Location, s
     folder = path.resolve().parent.name
     if folder != contract.name:
         yield ("name",), f"{contract.name!r} lies in the folder {folder!r}; give both one name"
+    yield from policy_problems(contract)
     reference = contract.source.function
     source = _problem_of_signature(reference, "start", "end") if reference else None
     if source:

@@ -1,20 +1,26 @@
 """Features on the Dagster floor: the matrix of a training run, the look-ups of the servers."""
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 
 import dagster as dg
 from pydantic import Field
 
 from mlops_pipeline.components.house import House
-from mlops_pipeline.components.metadata import table
-from mlops_pipeline.components.names import common, key
+from mlops_pipeline.components.metadata import check_result, table
+from mlops_pipeline.components.names import common, key, name
+from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data.review import settle
 from mlops_pipeline.data.snapshots import SnapshotRef
+from mlops_pipeline.features.checks import FEATURE_CHECKS, run_feature_checks
 from mlops_pipeline.features.compute import compute_features
 from mlops_pipeline.features.definition import definition_digest
 from mlops_pipeline.features.history import count_history
+from mlops_pipeline.features.inheritance import inherited, require_allowed
 from mlops_pipeline.features.publish import publish_as_of
-from mlops_pipeline.features.store import FeaturesRef, store_matrix
+from mlops_pipeline.features.store import FeaturesRef, load_matrix, store_matrix
+from mlops_pipeline.ledger.store import transaction
 
 
 class PublishConfig(dg.Config):
@@ -35,6 +41,7 @@ def features_asset(contract: ModelContract) -> dg.AssetsDefinition:
         **common(contract, "features", "numpy"),
     )
     def features(house: House, snapshot: SnapshotRef) -> dg.MaterializeResult[FeaturesRef]:
+        require_allowed(contract)
         frame = house.snapshots.read(snapshot)
         matrix = compute_features(contract, frame, count_history(contract, frame))
         reference = FeaturesRef(
@@ -47,13 +54,47 @@ def features_asset(contract: ModelContract) -> dg.AssetsDefinition:
                 "dagster/row_count": len(matrix),
                 "definition": reference.definition,
                 "features": table(
-                    {"feature": f.name, "kind": f.kind, "reads": ", ".join(f.inputs)}
+                    {
+                        "feature": f.name,
+                        "kind": f.kind,
+                        "made of": ", ".join((has := inherited(contract, f)).columns),
+                        "sensitivity": has.sensitivity.value,
+                        "for": ", ".join(sorted(has.purposes or {"anything"})),
+                    }
                     for f in contract.features.columns
                 ),
             },
         )
 
     return features
+
+
+def feature_checks(contract: ModelContract) -> dg.AssetChecksDefinition:
+    """No feature knows the outcome, and servers compute what is trained on."""
+    asset = key(contract, "features")
+
+    @dg.multi_asset_check(
+        name=name(contract, "feature_checks"),
+        ins={"features": dg.AssetIn(asset)},
+        specs=[
+            dg.AssetCheckSpec(
+                spec.name,
+                asset=asset,
+                description=spec.description,
+                blocking=spec.severity is Severity.ERROR,
+            )
+            for spec in FEATURE_CHECKS
+        ],
+    )
+    def checks(house: House, features: FeaturesRef) -> Iterator[dg.AssetCheckResult]:
+        frame = house.snapshots.read(features.snapshot)
+        matrix = load_matrix(house.objects, features.digest)
+        for outcome in run_feature_checks(contract, frame, matrix, end=features.snapshot.end):
+            with transaction(house.ledger) as tx:
+                settled = settle(tx, contract.name, features.digest, outcome, now=datetime.now(UTC))
+            yield check_result(asset, settled)
+
+    return checks
 
 
 def feature_snapshot_asset(contract: ModelContract) -> dg.AssetsDefinition:

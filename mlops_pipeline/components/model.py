@@ -11,7 +11,11 @@ from mlops_pipeline.components.automation import (
 from mlops_pipeline.components.data import rows_asset, snapshot_asset, snapshot_checks
 from mlops_pipeline.components.delivery import first_job, rollback_job, step_job
 from mlops_pipeline.components.evaluation import evaluation_asset, gate_check
-from mlops_pipeline.components.features import feature_snapshot_asset, features_asset
+from mlops_pipeline.components.features import (
+    feature_checks,
+    feature_snapshot_asset,
+    features_asset,
+)
 from mlops_pipeline.components.governance import model_card_asset, policy_check
 from mlops_pipeline.components.monitoring import (
     drift_asset,
@@ -53,6 +57,7 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
         ],
         asset_checks=[
             snapshot_checks(contract),
+            feature_checks(contract),
             gate_check(contract),
             policy_check(contract),
             checklist_check(contract),

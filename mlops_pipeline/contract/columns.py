@@ -274,3 +274,4 @@ class Features(Part):
     columns: tuple[Feature, ...] = Field(min_length=1)
     max_age_days: int = Field(default=40, ge=1)  # of the snapshot that answers history look-ups
     unknown_category: Literal["missing", "reject"] = "missing"
+    known_strong: tuple[Name, ...] = ()  # features that may tell the label nearly alone

@@ -128,6 +128,7 @@ def _listed_once(contract: ModelContract) -> Iterator[Finding]:
         (("relations",), "name", tuple(r.name for r in contract.relations)),
         (("dependencies",), "name", tuple(d.name for d in contract.dependencies)),
         (("features", "columns"), "name", tuple(f.name for f in contract.features.columns)),
+        (("features", "known_strong"), "", contract.features.known_strong),
         (("candidates",), "name", tuple(c.name for c in contract.candidates)),
         (("rollout", "guards"), "name", tuple(g.name for g in contract.rollout.guards)),
         (("monitoring", "drift"), "column", tuple(d.column for d in contract.monitoring.drift)),

@@ -21,7 +21,7 @@ def definition_digest(contract: ModelContract) -> str:
     Raises:
         FeatureError: the function's source text cannot be read.
     """
-    features = contract.features.model_dump(mode="json", exclude={"max_age_days"})
+    features = contract.features.model_dump(mode="json", exclude={"max_age_days", "known_strong"})
     columns = [
         column.model_dump(mode="json", include={"name", "type", "categories"})
         for column in contract.request_columns
