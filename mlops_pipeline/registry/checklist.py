@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from mlops_pipeline.contract.load import parse_contract_json
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.objects import ObjectStore
@@ -60,8 +58,6 @@ def promotion_checklist(
     contract = parse_contract_json(
         stores.objects.get(stores.objects.get_json(known.row.bundle)[CONTRACT])
     )
-    with reading(stores.ledger) as view:
-        back = _way_back(view, known.row)
     return (
         Item("dependencies", *_dependencies(known.lineage)),
         Item("lineage", *_lineage(known.lineage, stores.objects)),
@@ -69,7 +65,7 @@ def promotion_checklist(
         Item("rebuild", *_rebuild(stores, known, now=now)),
         Item("card", *_card(contract)),
         Item("look-ups", *_lookups(stores, contract, known.lineage)),
-        Item("way back", *back),
+        Item("way back", *_way_back(stores, known.row)),
     )
 
 
@@ -173,18 +169,22 @@ def _lookups(stores: Stores, contract: ModelContract, lineage: Lineage) -> tuple
     return True, f"look-ups as of {found.as_of} are published"
 
 
-def _way_back(tx: Connection, version: VersionRow) -> tuple[bool, str]:
-    leading = champion.read(tx, version.model)
-    if leading is None:
+def _way_back(stores: Stores, version: VersionRow) -> tuple[bool, str]:
+    """The champion, which a rollback returns to, is sound; that it answers is the preflight's."""
+    with reading(stores.ledger) as view:
+        leading = champion.read(view, version.model)
+        back = None if leading is None else versions.get(view, version.model, leading.version)
+    if back is None:
         return True, "first version: there is nothing to go back to"
-    if leading.version == version.version:
+    if back.version == version.version:
         return True, "it is the champion"
-    back = versions.get(tx, version.model, leading.version)
-    if back.served is None:
-        return False, f"version {back.version} was never seen to serve well"
     if back.status is VersionStatus.QUARANTINED:
-        return False, f"version {back.version} is in quarantine"
-    return True, f"version {back.version} served well at {back.served:%Y-%m-%d %H:%M}"
+        return False, f"version {back.version}, the champion, is in quarantine"
+    valid, said = _signature(stores, back)
+    if not valid:
+        return False, f"version {back.version}, the champion, cannot be started again: {said}"
+    when = f"served well at {back.served:%Y-%m-%d %H:%M}" if back.served else "serves as the first"
+    return True, f"version {back.version} {when}; its signature is {said}"
 
 
 def checklist_lines(items: tuple[Item, ...]) -> Iterator[str]:

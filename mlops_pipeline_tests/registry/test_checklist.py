@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_pipeline.ledger import audit, versions
-from mlops_pipeline.ledger.store import reading
+from mlops_pipeline.ledger import audit, champion, versions
+from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.registry import checklist
 from mlops_pipeline.registry.bundle import ATTESTATION
 from mlops_pipeline.registry.checklist import (
@@ -104,3 +104,21 @@ def test_a_contract_that_says_nothing_has_no_card() -> None:
     asked = world.contract()
     silent = asked.model_copy(update={"description": " "})
     assert checklist._card(silent) == (False, "the contract does not say its description")
+
+
+def test_a_champion_that_could_not_be_started_again_is_no_way_back(stores: Stores) -> None:
+    first = world.registered_version(stores).row
+    second = world.registered_version(stores, version="2", seed=5).row
+    assert second.lineage != first.lineage
+    with transaction(stores.ledger) as tx:
+        champion.move(tx, "visits", to="1", seen_epoch=0, reason="t", now=NOW, first=True)
+    assert checklist._way_back(stores, second) == (
+        True,
+        "version 1 serves as the first; its signature is valid, over 4 files",
+    )
+    assert checklist._way_back(stores, first) == (True, "it is the champion")
+    for public in (stores.settings.keys / "trusted").iterdir():
+        public.unlink()
+    passed, said = checklist._way_back(stores, second)
+    assert not passed
+    assert said.startswith("version 1, the champion, cannot be started again: UntrustedKey")
