@@ -207,7 +207,8 @@ class Node:
             self._pause = SUPERVISE_SECONDS
             self._router.tick()
             self._mend_router()
-            if access_log.rotate(self._access_log, limit=self._log_limit):
+            gone = not self._access_log.exists()
+            if access_log.rotate(self._access_log, limit=self._log_limit) or gone:
                 self._router.reopen_logs()
             self._switch.settle()
         elif time.monotonic() >= self._next_boot:

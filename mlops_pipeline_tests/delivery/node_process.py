@@ -28,7 +28,7 @@ def stub_command(settings: Settings) -> HostCommand:
     """The command line of a stub server, which takes the same words as a real one."""
 
     def command(spec: HostSpec, socket: Path) -> list[str]:
-        argv = [sys.executable, "-m", "mlops_pipeline_tests.delivery.stub_server"]
+        argv = [sys.executable, "-m", "mlops_pipeline.delivery.drills.stand_in"]
         argv += ["--model", spec.model, "--version", spec.version, "--uds", str(socket)]
         argv += ["--log", str(settings.request_log / spec.model / spec.version)]
         return argv + (["--fault", spec.fault] if spec.fault else [])

@@ -52,7 +52,7 @@ def envoy_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     run = Path(tempfile.mkdtemp(prefix="mr", dir="/tmp"))  # short: it holds sockets
     book = ProcessBook(home / "processes", home / "logs")
     sockets = {version: run / f"{version}.sock" for version in "12"}
-    stub = [sys.executable, "-m", "mlops_pipeline_tests.delivery.stub_server", "--model", "m"]
+    stub = [sys.executable, "-m", "mlops_pipeline.delivery.drills.stand_in", "--model", "m"]
     servers = {
         version: book.start(
             f"v{version}",

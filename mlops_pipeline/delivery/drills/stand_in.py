@@ -1,6 +1,6 @@
 """A model server in miniature: a real process, real HTTP, the real request log, no model.
 
-    python -m mlops_pipeline_tests.delivery.stub_server --model M --version V --log FOLDER
+    python -m mlops_pipeline.delivery.drills.stand_in --model M --version V --log FOLDER
         --uds PATH [--fault error=1,after=40,delay_ms=20,deaf=1]
 
 `error` is the share of units that fail (the same unit always fares the same), `after` how many live
