@@ -8,14 +8,19 @@ import click
 from mlops_pipeline.cli.edge import Edge
 
 COMMANDS = {
+    "alerts": "mlops_pipeline.cli.alerts:alerts",
     "ci": "mlops_pipeline.cli.ci:ci",
     "contract": "mlops_pipeline.cli.contract:contract",
     "demo": "mlops_pipeline.cli.demo.command:demo",
     "dev": "mlops_pipeline.cli.dev:dev",
+    "drill": "mlops_pipeline.cli.drill:drill",
     "doctor": "mlops_pipeline.cli.doctor:doctor",
+    "incidents": "mlops_pipeline.cli.incidents:incidents",
     "lineage": "mlops_pipeline.cli.lineage:lineage",
     "log": "mlops_pipeline.cli.log:log",
     "new": "mlops_pipeline.cli.new:new",
+    "report": "mlops_pipeline.cli.report:report",
+    "retrain": "mlops_pipeline.cli.retrain:retrain",
     "review": "mlops_pipeline.cli.review:review",
     "reproduce": "mlops_pipeline.cli.reproduce:reproduce",
     "rollback": "mlops_pipeline.cli.rollout:rollback",
