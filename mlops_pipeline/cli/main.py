@@ -13,7 +13,6 @@ COMMANDS = {
     "contract": "mlops_pipeline.cli.contract:contract",
     "demo": "mlops_pipeline.cli.demo.command:demo",
     "dev": "mlops_pipeline.cli.dev:dev",
-    "drill": "mlops_pipeline.cli.drill:drill",
     "doctor": "mlops_pipeline.cli.doctor:doctor",
     "incidents": "mlops_pipeline.cli.incidents:incidents",
     "lineage": "mlops_pipeline.cli.lineage:lineage",

@@ -151,6 +151,14 @@ def open_incidents(tx: Connection, model: str | None = None) -> tuple[Incident, 
     return tuple(as_record(row, Incident) for row in tx.execute(query.order_by(incidents.c.id)))
 
 
+def all_of(tx: Connection, model: str | None = None) -> tuple[Incident, ...]:
+    """Every incident there ever was, oldest first; of one model, or of all."""
+    query = select(incidents).order_by(incidents.c.id)
+    if model is not None:
+        query = query.where(incidents.c.model == model)
+    return tuple(as_record(row, Incident) for row in tx.execute(query))
+
+
 def _open_one(tx: Connection, model: str, cause: str) -> Incident | None:
     query = select(incidents).where(
         incidents.c.model == model,

@@ -34,7 +34,7 @@ def drift_figure(report: DriftReport) -> bytes:
         loc="left",
     )
     axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return as_png(figure)
 
 
 def maturity_figure(curve: MaturityCurve, mature_hours: float) -> bytes:
@@ -48,7 +48,7 @@ def maturity_figure(curve: MaturityCurve, mature_hours: float) -> bytes:
     axes.set_ylim(0, 1.02)
     axes.set_title(f"scored from {mature_hours:g} hours on", fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return as_png(figure)
 
 
 def slice_figure(found: LivePerformance) -> bytes:
@@ -69,7 +69,7 @@ def slice_figure(found: LivePerformance) -> bytes:
     axes.set_xlabel(", ".join(sorted({part.metric for part in parts})))
     axes.set_title(f"{found.model} version {found.version} by slice", fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return as_png(figure)
 
 
 def _in_limits(row: DriftRow) -> float:
@@ -81,7 +81,8 @@ def _in_limits(row: DriftRow) -> float:
     return row.value / row.limit
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
+    """The figure's bytes: equal figures, equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()
