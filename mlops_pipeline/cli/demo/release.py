@@ -5,9 +5,9 @@ import pandas as pd
 
 from mlops_pipeline.cli.demo.story import Story
 from mlops_pipeline.components.drive import Ran
-from mlops_pipeline.components.evaluation import PAGE
 from mlops_pipeline.data.labels import label_counts
 from mlops_pipeline.data.windows import Window
+from mlops_pipeline.evaluation.records import PAGE
 
 FIRST, LAST = "2013-01", "2013-07"
 FIRST_RELEASE = "2013-05-01"  # trained on January to March, judged on April
