@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+import msgspec
+from sqlalchemy import Connection
 
 from mlops_pipeline.components.contest import Contest, evaluate_chosen, hold_contest
 from mlops_pipeline.components.house import House
@@ -23,13 +25,15 @@ from mlops_pipeline.evaluation.records import (
     read_report,
     report_json,
 )
+from mlops_pipeline.evaluation.remedies import remedy
 from mlops_pipeline.evaluation.report import render_html
 from mlops_pipeline.evaluation.verdict import GateResult, Verdict, gate_json
-from mlops_pipeline.ledger import retrains, reviews, verdicts
+from mlops_pipeline.ledger import audit, retrains, reviews, verdicts
 from mlops_pipeline.ledger.reviews import ReviewKind
 from mlops_pipeline.ledger.store import transaction
 
 RETRAIN_TAG = "mlops/retrain"  # the number of the request that a run answers
+REVIEW_TAG = "mlops/review"  # the number of the failed attempt that a run follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,10 @@ def evaluation_asset(contract: ModelContract) -> dg.AssetsDefinition:
         page = render_html(report, gate, pictures)
         tree = {REPORT: report_json(report), GATE: gate_json(gate), PAGE: page.encode()}
         stored = house.objects.put_tree(tree)
-        number = _record(contract, house, contest, gate, stored, context.run)
+        mlflow_run = mlflow.active_run().info.run_id
+        number = _record(contract, house, contest, report, gate, stored, context.run, mlflow_run)
         house.registry.log_evaluation(
-            mlflow.active_run().info.run_id,
+            mlflow_run,
             metrics=_metrics(report),
             params={"candidate": report.candidate, "verdict": gate.verdict.value},
             artifacts={**tree, **{f"figures/{name}.png": png for name, png in pictures.items()}},
@@ -108,9 +113,11 @@ def _record(
     contract: ModelContract,
     house: House,
     contest: Contest,
+    report: EvaluationReport,
     gate: GateResult,
     stored: str,
     run: dg.DagsterRun,
+    mlflow_run: str,
 ) -> int:
     """The verdict is in the ledger; a candidate that did not pass waits for a person there."""
     now = datetime.now(UTC)
@@ -133,12 +140,32 @@ def _record(
                 subject=contest.chosen.bundle,
                 check="gate",
                 severity="error",
-                detail={"verdict": gate.verdict, "reasons": gate.reasons, "report": stored},
+                detail={
+                    "verdict": gate.verdict,
+                    "reasons": gate.reasons,
+                    "report": stored,
+                    "candidate": contest.chosen.name,
+                    "as_of": f"{contest.chosen.features.snapshot.end:%Y-%m-%d}",
+                    "run": run.run_id,
+                    "mlflow_run": mlflow_run,
+                    "attempt_after": run.tags.get(REVIEW_TAG),
+                    **msgspec.to_builtins(remedy(report, gate)),
+                },
                 now=now,
             )
+        else:
+            _close_passed(tx, contract.name, contest.chosen.bundle, run.run_id, now)
         if RETRAIN_TAG in run.tags:
             retrains.close(tx, int(run.tags[RETRAIN_TAG]), outcome=gate.verdict, now=now)
     return number
+
+
+def _close_passed(tx: Connection, model: str, bundle: str, run: str, now: datetime) -> None:
+    """What failed before has been made good: its items need nobody any more."""
+    for item in reviews.open_items(tx, model):
+        if item.kind is ReviewKind.CANDIDATE:
+            reason = f"a later candidate passed: bundle {bundle[:12]}… of run {run}"
+            reviews.approve(tx, item.id, approver=audit.PIPELINE, reason=reason, now=now)
 
 
 def _metrics(report: EvaluationReport) -> dict[str, float]:

@@ -13,10 +13,11 @@ from mlops_pipeline.components.metadata import table
 from mlops_pipeline.components.names import common, key
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.sampling import require_full
-from mlops_pipeline.evaluation.verdict import Verdict
+from mlops_pipeline.ledger import verdicts
+from mlops_pipeline.ledger.store import reading
 from mlops_pipeline.registry.checklist import promotion_checklist
 from mlops_pipeline.registry.proof import Stores
-from mlops_pipeline.registry.register import register_passed
+from mlops_pipeline.registry.register import may_pass, register_passed
 from mlops_pipeline.registry.standing import stored_lineage
 
 
@@ -48,7 +49,11 @@ def version_asset(contract: ModelContract) -> dg.AssetsDefinition:
         mlflow: dg.ResourceParam[Any],
         evaluation: EvaluationRef,
     ) -> Iterator[dg.Output[VersionRef]]:
-        if evaluation.verdict is not Verdict.PROMOTE:
+        bundle = evaluation.candidate.bundle
+        with reading(house.ledger) as view:
+            judged = verdicts.latest(view, contract.name, bundle)
+            passes = may_pass(view, contract.name, bundle, judged)
+        if not passes:
             context.log.warning(f"verdict={evaluation.verdict}: no version, see the review queue")
             return
         seen = stored_lineage(house.objects, evaluation.candidate.bundle).snapshot

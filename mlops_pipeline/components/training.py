@@ -36,6 +36,7 @@ class CandidateConfig(dg.Config):
     """What one run may change of the contract, recorded in the lineage."""
 
     seed: int = -1  # below 0: the contract's
+    params: dict[str, Any] = {}  # noqa: RUF012  over the contract's; Dagster reads the default
 
 
 def candidate_asset(contract: ModelContract, candidate: Candidate) -> dg.AssetsDefinition:
@@ -53,9 +54,10 @@ def candidate_asset(contract: ModelContract, candidate: Candidate) -> dg.AssetsD
         split = plan_split(contract.splits, features.snapshot.end)
         rows = assembled(contract, house, features, split)
         seed = contract.seed if config.seed < 0 else config.seed
-        model = fit(candidate, rows.train, rows.validation, seed=seed)
-        lineage = _lineage(contract, candidate, features, split, seed)
-        files = pack(contract, candidate, model, lineage)
+        tried = candidate.model_copy(update={"params": {**candidate.params, **config.params}})
+        model = fit(tried, rows.train, rows.validation, seed=seed)
+        lineage = _lineage(contract, tried, features, split, seed)
+        files = pack(contract, tried, model, lineage)
         reference = CandidateRef(
             candidate.name,
             candidate.trainer,

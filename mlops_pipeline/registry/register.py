@@ -5,13 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from mlops_pipeline.data.objects import ObjectStore
 from mlops_pipeline.errors import RegistryError
 from mlops_pipeline.evaluation.outcomes import Outcome
 from mlops_pipeline.evaluation.verdict import Verdict
-from mlops_pipeline.ledger import quarantine, verdicts, versions
+from mlops_pipeline.ledger import audit, quarantine, reviews, verdicts, versions
 from mlops_pipeline.ledger.store import exclusive, reading, transaction
 from mlops_pipeline.ledger.verdicts import VerdictRow
 from mlops_pipeline.ledger.versions import VersionRow, VersionStatus
@@ -86,6 +86,16 @@ def change_of(reasons: Sequence[Any]) -> str:
     return "improved" if Outcome.SUPERIOR in outcomes else "equivalent"
 
 
+def may_pass(tx: Connection, model: str, bundle: str, verdict: VerdictRow | None) -> bool:
+    """The gate promotes the bundle, or holds it and a person let it pass with a reason."""
+    if verdict is None or verdict.verdict not in (Verdict.PROMOTE, Verdict.HOLD):
+        return False
+    if verdict.verdict == Verdict.PROMOTE:
+        return True
+    answer = reviews.find(tx, model, bundle, "gate")
+    return answer is not None and answer.approver not in (None, audit.PIPELINE)
+
+
 def _passed(
     ledger: Engine, objects: ObjectStore, manifest: BundleManifest, bundle: str
 ) -> VerdictRow:
@@ -94,7 +104,8 @@ def _passed(
         verdict = verdicts.latest(view, manifest.model, bundle)
         barred = quarantine.is_quarantined(view, manifest.model, manifest.lineage_digest)
         twin = quarantined_twin(view, objects, manifest)
-    if verdict is None or verdict.verdict != Verdict.PROMOTE:
+        waived = may_pass(view, manifest.model, bundle, verdict)
+    if verdict is None or not waived:
         said = "no gate has judged it" if verdict is None else f"its verdict is {verdict.verdict}"
         raise RegistryError(
             f"{manifest.model} bundle {bundle[:12]}… cannot become a version: {said}"

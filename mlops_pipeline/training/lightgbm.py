@@ -93,6 +93,10 @@ class LightgbmTrainer:
             },
         )
 
+    def check(self, params: Mapping[str, Any]) -> None:
+        """See `Trainer.check`."""
+        read_params(NAME, LightgbmParams, params)
+
     def load(self, files: Mapping[str, bytes]) -> "LightgbmModel":
         """See `Trainer.load`."""
         if set(files) != {FILE}:

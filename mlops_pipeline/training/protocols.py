@@ -63,6 +63,13 @@ class Trainer(Protocol):
             TrainingError: a parameter is unknown or out of range, or the rows cannot be fitted.
         """
 
+    def check(self, params: Mapping[str, Any]) -> None:
+        """The parameters are its own.
+
+        Raises:
+            TrainingError: one is unknown or out of range.
+        """
+
     def load(self, files: Mapping[str, bytes]) -> Model:
         """The model that `Model.files` wrote, with equal predictions.
 

@@ -1,6 +1,7 @@
 """The table from a trainer's name to what fits and loads its models; a new trainer is one line."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from mlops_pipeline.contract.promises import Candidate
 from mlops_pipeline.errors import TrainingError
@@ -33,6 +34,15 @@ def fit(candidate: Candidate, train: LabelledRows, validation: LabelledRows, *, 
         return trainer(candidate.trainer).fit(train, validation, params=candidate.params, seed=seed)
     except TrainingError as error:
         raise TrainingError(f"candidate {candidate.name}: {error}") from error
+
+
+def check_params(trainer_name: str, params: Mapping[str, Any]) -> None:
+    """The parameters are ones that the trainer takes; nothing is fitted.
+
+    Raises:
+        TrainingError: one is unknown or out of range.
+    """
+    trainer(trainer_name).check(params)
 
 
 def load(trainer_name: str, files: Mapping[str, bytes]) -> Model:

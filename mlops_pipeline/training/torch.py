@@ -82,6 +82,10 @@ class TorchTrainer:
         importance = _importance(plain, judged, seed)
         return OnnxModel(NAME, _files(network, weights, importance), facts)
 
+    def check(self, params: Mapping[str, Any]) -> None:
+        """See `Trainer.check`."""
+        read_params(NAME, TorchParams, params)
+
     def load(self, files: Mapping[str, bytes]) -> OnnxModel:
         """See `Trainer.load`; torch itself is not needed for it."""
         return OnnxModel(NAME, files)
