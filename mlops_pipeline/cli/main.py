@@ -21,6 +21,7 @@ COMMANDS = {
     "report": "mlops_pipeline.cli.report:report",
     "retrain": "mlops_pipeline.cli.retrain:retrain",
     "review": "mlops_pipeline.cli.review:review",
+    "remediation": "mlops_pipeline.cli.remediation:remediation",
     "reproduce": "mlops_pipeline.cli.reproduce:reproduce",
     "rollback": "mlops_pipeline.cli.rollout:rollback",
     "rollout": "mlops_pipeline.cli.rollout:rollout",
