@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from heapq import nlargest
 from pathlib import Path
-from typing import Any
 
 import click
+import msgspec
 
 from mlops_pipeline.cli.edge import Edge
 from mlops_pipeline.errors import ServingError
@@ -135,9 +135,8 @@ def _folder(model: str, version: str | None) -> Path:
 
 
 def _line(record: RequestRecord, as_json: bool) -> str:
-    values: dict[str, Any] = asdict(record)
     if as_json:
-        return json.dumps(values)
+        return msgspec.json.encode(record).decode()
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.at))
     score = "-" if record.score is None else f"{record.score:.4f}"
     return (

@@ -1,6 +1,7 @@
 """Intake: what is checked of a request before its row is looked at, and how its body arrives."""
 
 import asyncio
+import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -31,6 +32,7 @@ def named(call: Call, headers: Mapping[bytes, bytes]) -> Refusal | None:
     given = headers.get(b"x-request-id")
     if given is not None:
         if not _NAME.fullmatch(given):
+            call.id = os.urandom(16).hex()
             return Refusal(MALFORMED, "x-request-id", "not a usable id", allowed)
         call.id = given.decode()
     unit = headers.get(b"x-unit")

@@ -6,11 +6,11 @@ A reader's and a compactor's module: no server imports pyarrow.
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -96,11 +96,11 @@ def _schema(spool: Path) -> pa.Schema:
                     known.setdefault(key, pa.float64())
     structs = {name: pa.struct(list(known.items())) for name, known in kinds.items() if known}
     types = {**_PLAIN, **structs}
-    return pa.schema([(f.name, types[f.name]) for f in fields(RequestRecord) if f.name in types])
+    return pa.schema([(n, types[n]) for n in RequestRecord.__struct_fields__ if n in types])
 
 
 def _plain(record: RequestRecord) -> dict[str, Any]:
-    values = asdict(record)
+    values = msgspec.structs.asdict(record)
     for name in _STRUCTS:
         values[name] = values[name] or None  # a record without any is a null, not a struct of nulls
     return values

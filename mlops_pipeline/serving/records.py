@@ -1,6 +1,5 @@
 """Records: what is kept of one call, and what the contract's sensitivity leaves out."""
 
-import math
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,11 +46,14 @@ class RecordMaker:
         self._model = model
         self._version = version
         self._hidden = personal
-        self._features = tuple(
+        shown = [
             (index, feature.name)
             for index, feature in enumerate(contract.features.columns)
             if not (personal | tainted).intersection((feature.name, *feature.inputs))
-        )
+        ]
+        self._places = tuple(index for index, _ in shown)
+        self._names = tuple(name for _, name in shown)
+        self._all = len(shown) == len(contract.features.columns)
 
     def keeps(self, call: Call) -> bool:
         """Whether the call leaves a record: a hash of its id decides for a good answer."""
@@ -86,12 +88,15 @@ class RecordMaker:
             latency_ms=round(call.seconds * 1000, 4),
             event_time=event_time,
             row=values,
-            features={}
-            if vector is None
-            else {
-                name: None if math.isnan(vector[index]) else vector[index]
-                for index, name in self._features
-            },
+            features={} if vector is None else self._features_of(vector),
             digest=call.digest,
             rate=self._rate if call.outcome is Outcome.OK else 1.0,
         )
+
+    def _features_of(self, vector: "array[float]") -> dict[str, float | None]:
+        values = vector if self._all else [vector[place] for place in self._places]
+        total = sum(values)
+        if total == total:  # else one of them is missing
+            return dict(zip(self._names, values, strict=True))
+        shown = (None if value != value else value for value in values)
+        return dict(zip(self._names, shown, strict=True))

@@ -1,9 +1,9 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from mlops_pipeline.cli.log import log
 from mlops_pipeline.serving.compaction import compact

@@ -2,12 +2,12 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from mlops_pipeline.errors import ServingError
 from mlops_pipeline.serving.compaction import DAY, Compacted, Compactor, compact
