@@ -6,6 +6,7 @@ No pandas here: a server imports this module.
 from array import array
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from mlops_pipeline.contract.columns import Column, ColumnType, HistoryFeature
 from mlops_pipeline.contract.load import load_callable
@@ -20,6 +21,10 @@ MISSING = float("nan")
 
 Reader = Callable[[object], Value]
 
+# What a reader would give back unchanged: a request's values are mostly of these types.
+_AS_IT_IS = {ColumnType.NUMBER: float, ColumnType.CATEGORY: str, ColumnType.TEXT: str}
+_key_text = lru_cache(maxsize=16_384)(key_text)  # the same keys are asked for again and again
+
 
 class RowFeatures:
     """The features of single rows, for one contract. Holds no state: any thread may share it."""
@@ -27,7 +32,9 @@ class RowFeatures:
     def __init__(self, contract: ModelContract) -> None:
         self.contract = contract
         self.definition = definition_digest(contract)
-        self._readers = [(c.name, _reader(c)) for c in contract.request_columns]
+        self._readers = [
+            (c.name, _reader(c), _AS_IT_IS.get(c.type)) for c in contract.request_columns
+        ]
         self._derive = load_callable(contract.features.function)
         self._inputs = function_inputs(contract)
         self._declared = frozenset(feature.name for feature in contract.derived)
@@ -37,6 +44,10 @@ class RowFeatures:
             for feature in contract.derived
             if (categories := categories_of(contract, feature.name))
         }
+        self._steps = [
+            (f, f.name, f.keys if isinstance(f, HistoryFeature) else None, f.name in self._codes)
+            for f in contract.features.columns
+        ]
 
     def vector(self, request: Mapping[str, object], snapshot: FeatureSnapshot) -> "array[float]":
         """The features of one request, in the contract's order; NaN is missing.
@@ -53,15 +64,20 @@ class RowFeatures:
                 f"feature snapshot of {snapshot.as_of} has definition "
                 f"{snapshot.definition[:12]}…, this model needs {self.definition[:12]}…"
             )
-        row = {name: read(request.get(name)) for name, read in self._readers}
+        row: dict[str, Value] = {}
+        for name, read, kind in self._readers:
+            value = request.get(name)
+            row[name] = value if type(value) is kind and value == value else read(value)  # type: ignore[assignment]
         row.update(self._derived(row))
-        vector = array("d")
-        for feature in self.contract.features.columns:
-            if isinstance(feature, HistoryFeature):
-                vector.append(_look_up(feature, row, snapshot))
+        vector = []
+        for feature, name, keys, coded in self._steps:
+            if keys is not None:
+                vector.append(_look_up(name, keys, row, snapshot))
+            elif not coded and type(number := row.get(name)) is float and number == number:
+                vector.append(number)
             else:
                 vector.append(self._coded(feature.name, row))
-        return vector
+        return array("d", vector)
 
     def _derived(self, row: Mapping[str, Value]) -> Mapping[str, Value]:
         reference = self.contract.features.function
@@ -91,11 +107,13 @@ class RowFeatures:
         return code
 
 
-def _look_up(feature: HistoryFeature, row: Mapping[str, Value], snapshot: FeatureSnapshot) -> float:
-    key = key_text([row[name] for name in feature.keys])
-    default = snapshot.defaults.get(feature.name, MISSING)
-    table = snapshot.tables.get(feature.name, {})
-    return default if key is None else table.get(key, default)
+def _look_up(
+    feature: str, keys: tuple[str, ...], row: Mapping[str, Value], snapshot: FeatureSnapshot
+) -> float:
+    key = _key_text(tuple([row[name] for name in keys]))
+    table = snapshot.tables.get(feature)
+    rate = None if key is None or table is None else table.get(key)
+    return snapshot.defaults.get(feature, MISSING) if rate is None else rate
 
 
 def _reader(column: Column) -> Reader:
