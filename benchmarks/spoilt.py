@@ -403,14 +403,12 @@ def the_outcome_leaks_into_the_weather(f: Frame, p: Frame, r: Chance, s: float) 
 
 @corruption("distributional", 0.5, 1, 3)
 def the_weather_lags_by_days(f: Frame, p: Frame, r: Chance, s: float) -> Frame:
+    """The feed runs on from the month before; an hour without a flight takes the one before it."""
     both = pd.concat([p, f]).assign(hour=lambda b: b[AT].dt.floor("h"))
     known = both.drop_duplicates(["origin", "hour"])[["origin", "hour", *WEATHER]]
-    known = known.assign(hour=known["hour"] + pd.Timedelta(s, "D"))
-    bare = f.drop(columns=WEATHER).assign(hour=f[AT].dt.floor("h"))
-    late = bare.merge(known, on=["origin", "hour"], how="left")
-    # Where nothing flew in that hour, the last reading before it.
-    filled = late.sort_values(["origin", "hour"]).groupby("origin")[WEATHER].ffill().bfill()
-    return late.assign(**{name: filled[name] for name in WEATHER})[list(f.columns)]
+    known = known.assign(hour=known["hour"] + pd.Timedelta(s, "D")).sort_values("hour")
+    bare = f.drop(columns=WEATHER).assign(hour=f[AT].dt.floor("h")).sort_values("hour")
+    return pd.merge_asof(bare, known, on="hour", by="origin")[list(f.columns)]
 
 
 @corruption("distributional", 0.1, 0.5, 1.0)

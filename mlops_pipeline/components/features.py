@@ -14,10 +14,9 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.review import settle
 from mlops_pipeline.data.snapshots import SnapshotRef
 from mlops_pipeline.features.checks import FEATURE_CHECKS, run_feature_checks
-from mlops_pipeline.features.compute import compute_features
 from mlops_pipeline.features.definition import definition_digest
-from mlops_pipeline.features.history import count_history
 from mlops_pipeline.features.inheritance import inherited, require_allowed
+from mlops_pipeline.features.partitions import snapshot_features
 from mlops_pipeline.features.publish import publish_as_of
 from mlops_pipeline.features.store import FeaturesRef, load_matrix, store_matrix
 from mlops_pipeline.ledger.store import transaction
@@ -42,8 +41,7 @@ def features_asset(contract: ModelContract) -> dg.AssetsDefinition:
     )
     def features(house: House, snapshot: SnapshotRef) -> dg.MaterializeResult[FeaturesRef]:
         require_allowed(contract)
-        frame = house.snapshots.read(snapshot)
-        matrix = compute_features(contract, frame, count_history(contract, frame))
+        matrix = snapshot_features(contract, house.snapshots, snapshot)
         reference = FeaturesRef(
             snapshot, definition_digest(contract), store_matrix(house.objects, matrix)
         )

@@ -24,7 +24,7 @@ def values_of(contract: ModelContract, frame: pd.DataFrame) -> dict[str, np.ndar
     """
     values = {c.name: _array(c, frame) for c in contract.request_columns}
     given = {name: values[name] for name in function_inputs(contract)}
-    for name, derived in _derive(contract, given).items():
+    for name, derived in derive(contract, given).items():
         values[name] = _elementwise(contract, name, derived, len(frame))
     for feature in contract.derived:
         if feature.name not in values:
@@ -34,7 +34,12 @@ def values_of(contract: ModelContract, frame: pd.DataFrame) -> dict[str, np.ndar
     return values
 
 
-def _derive(contract: ModelContract, given: Mapping[str, np.ndarray]) -> Mapping[str, object]:
+def derive(contract: ModelContract, given: Mapping[str, np.ndarray]) -> Mapping[str, object]:
+    """What the user's function gives of whole columns.
+
+    Raises:
+        FeatureError: it reads or gives what nobody declared, or cannot take whole columns.
+    """
     reference = contract.features.function
     try:
         with np.errstate(divide="raise", invalid="raise"):  # where a single number would raise too

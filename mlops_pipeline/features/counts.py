@@ -42,6 +42,18 @@ class DailyCounts:
         return _grouped(texts, codes[known], day[known], ones, positive[known].astype(np.int64))
 
     @classmethod
+    def of_pairs(
+        cls,
+        texts: Sequence[str],
+        key: np.ndarray,
+        day: np.ndarray,
+        rows: np.ndarray,
+        positives: np.ndarray,
+    ) -> "DailyCounts":
+        """Counts that are summed already; `key` indexes `texts`."""
+        return _grouped(texts, key, day, rows, positives)
+
+    @classmethod
     def added(cls, parts: Iterable["DailyCounts"]) -> "DailyCounts":
         """The sum of several counts."""
         listed = list(parts)

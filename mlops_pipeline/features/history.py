@@ -85,6 +85,28 @@ def history_columns(
     return columns
 
 
+def rate_grid(
+    contract: ModelContract,
+    feature: HistoryFeature,
+    history: HistoryCounts,
+    keys: np.ndarray,
+    days: np.ndarray,
+) -> np.ndarray:
+    """The feature's rate for each of `keys` on each of `days`: float64 of shape (keys, days).
+
+    `keys` are codes of the counts of the feature's keys, `counts.MISSING` for one without any.
+    """
+    last = days - contract.target.delay_days
+    first = last - feature.days
+    every = np.zeros(len(days), dtype=np.int64)
+    overall = history.by_keys[OVERALL].over_days(every, first, last)
+    own = history.by_keys[feature.keys].over_days(
+        np.repeat(keys, len(days)), np.tile(first, len(keys)), np.tile(last, len(keys))
+    )
+    shape = (len(keys), len(days))
+    return _rates(feature, (own[0].reshape(shape), own[1].reshape(shape)), overall)
+
+
 def rates_as_of(
     contract: ModelContract, history: HistoryCounts, day: date
 ) -> tuple[dict[str, dict[str, float]], dict[str, float]]:

@@ -24,12 +24,14 @@ class Readiness:
         return self.ready
 
 
-def readiness(folder: Path, contract: ModelContract, definition: str, asked: date) -> Readiness:
+def readiness(
+    folder: Path, contract: ModelContract, definition: str, asked: date | None
+) -> Readiness:
     """Whether `folder` (of the model) holds a whole and fresh snapshot of the version's definition.
 
     `contract` and `definition` are the version's own, as its bundle holds them. `asked` is the day
-    of the rows that will be answered: today in production, a day of the past in a replay. A model
-    without history features needs none.
+    of the rows that will be answered, today in production; None in a replay of the past, where age
+    says nothing. A model without history features needs no snapshot.
     """
     if not contract.history:
         return Readiness(True, "no feature looks anything up")
@@ -49,7 +51,8 @@ def readiness(folder: Path, contract: ModelContract, definition: str, asked: dat
         return Readiness(False, f"missing: nothing is published in {folder}; {mend}")
     if found.model != contract.name:
         return Readiness(False, f"other model: {folder} holds look-ups of {found.model}")
-    age, limit = (asked - found.as_of).days, contract.features.max_age_days
+    age = 0 if asked is None else (asked - found.as_of).days
+    limit = contract.features.max_age_days
     if age > limit:
         what = f"stale: look-ups of {found.as_of} are {age} days old on {asked}, limit {limit}"
         return Readiness(False, f"{what}; {mend}", found)
