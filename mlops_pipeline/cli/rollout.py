@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mlops_pipeline.contract.load import find_contracts, load_contract
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.delivery import approvals
+from mlops_pipeline.delivery import approvals, diagram
 from mlops_pipeline.delivery.abort import abort_rollout
 from mlops_pipeline.delivery.assignment import bucket, meets_candidate
 from mlops_pipeline.delivery.rollback import roll_back
@@ -103,6 +103,12 @@ def abort(model: str, reason: str) -> None:
         f"rollout {done.rollout.id}: version {done.rollout.candidate} is out "
         f"({done.rollout.state}; {met}), and not in quarantine"
     )
+
+
+@rollout.command()
+def states() -> None:
+    """The states of a rollout, as the page docs/rollout-states.md shows them."""
+    click.echo(diagram.page(), nl=False)
 
 
 @rollout.command()

@@ -327,7 +327,7 @@ DRILLS: Mapping[str, Drill] = {
                        FAILS, by_the_bad),
     "metrics-gone": Drill("the router's log is deleted", metrics_gone),
     "slow-shadow": Drill("the candidate answers copies after three seconds", slow_shadow,
-                         {BAD: "delay_ms=3000"}),
+                         {BAD: "shadow_delay_ms=3000"}),
     "clock-jump": Drill("the clock jumps a month ahead and back", clock_jump),
     "two-rollouts": Drill("eight rollouts start at once", two_rollouts, representative=True),
     "race": Drill("a rollback races a promotion", race),

@@ -56,6 +56,8 @@ class Stub:
         self.live += not shadow
         request = headers.get("x-request-id", "none")
         unit = headers.get("x-unit", request)
+        if shadow and self.fault.get("shadow_delay_ms"):
+            await asyncio.sleep(self.fault["shadow_delay_ms"] / 1000)
         if struck and self.fault.get("delay_ms"):
             await asyncio.sleep(self.fault["delay_ms"] / 1000)
         draw = xxhash.xxh64_intdigest(f"fault|{unit}".encode()) % 1000 / 1000
