@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from mlops_pipeline.errors import SettingsError
+from mlops_pipeline.monitoring.heartbeat import SILENT_AFTER, last_beat
 from mlops_pipeline.settings import SOCKET_PATH_LIMIT, Settings, read_settings
 
 DISTRIBUTION = "mlops-pipeline"
@@ -67,6 +69,7 @@ def _look(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield folder("MLOPS_HOME", settings.home)
         yield disk(settings.home)
         yield runtime_dir(settings)
+        yield daemon(settings.home, datetime.now(UTC))
         for name, port in {"Envoy": settings.port, **PORTS}.items():
             yield port_is_free(name, port)
     yield dagster_home(environ)
@@ -129,6 +132,19 @@ def disk(path: Path) -> Finding:
     if free < DISK_LOW:
         return Finding("disk", State.BROKEN if free < DISK_BROKEN else State.WARN, found, mend)
     return Finding("disk", State.OK, found)
+
+
+def daemon(home: Path, now: datetime) -> Finding:
+    """The Dagster daemon that works on this home, where one ever did, has a heartbeat."""
+    heard = last_beat(home)
+    if heard is None:
+        return Finding("Dagster daemon", State.OK, "none has run on this home")
+    seconds = (now - heard).total_seconds()
+    found = f"last heard of {seconds:.0f} s ago"
+    if now - heard <= SILENT_AFTER:
+        return Finding("Dagster daemon", State.OK, found)
+    mend = "start it (mlops dev, or dagster-daemon run): no sensor and no schedule works now"
+    return Finding("Dagster daemon", State.WARN, found, mend)
 
 
 def runtime_dir(settings: Settings) -> Finding:

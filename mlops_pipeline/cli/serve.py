@@ -6,6 +6,7 @@ import click
 from rich.logging import RichHandler
 
 from mlops_pipeline.delivery.node import Node
+from mlops_pipeline.monitoring.heartbeat import watching
 from mlops_pipeline.settings import read_settings
 
 
@@ -14,9 +15,12 @@ from mlops_pipeline.settings import read_settings
 def serve(quiet: bool) -> None:
     """Start Envoy and the model servers, and keep them up until Ctrl-C.
 
-    After a crash of this command the servers go on; the next start takes them over.
+    After a crash of this command the servers go on; the next start takes them over. While it runs,
+    a Dagster daemon that falls silent is an incident.
     """
     level = logging.WARNING if quiet else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # one line a health probe otherwise
-    Node(read_settings()).run()
+    settings = read_settings()
+    with watching(settings):
+        Node(settings).run()
