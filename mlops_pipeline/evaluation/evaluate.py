@@ -7,6 +7,7 @@ import numpy as np
 
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import EvaluationError
+from mlops_pipeline.evaluation.delong import auc_estimates
 from mlops_pipeline.evaluation.fairness import evaluate_fairness
 from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric, estimate, gain
 from mlops_pipeline.evaluation.metrics import (
@@ -131,6 +132,8 @@ def _metric(
     champion_scores: np.ndarray | None,
 ) -> MetricResult:
     cut, confidence = contract.acceptance.threshold, contract.acceptance.confidence
+    if name == "roc_auc" and contract.splits.group == "row":
+        return MetricResult(*auc_estimates(labels, scores, champion_scores, confidence))
     groups, own = draws.groups, measure(name, labels, scores, cut)
     own_drawn = draw_metric(name, draws, labels, scores, cut)
     result = estimate(own, own_drawn, groups, confidence)

@@ -1,6 +1,7 @@
 """The report's figures, each as the bytes of one PNG; colours say what the words say."""
 
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlops_pipeline.evaluation.outcomes import Outcome
@@ -28,12 +29,13 @@ COLOURS = {
 
 
 def figures(report: EvaluationReport, gate: GateResult) -> dict[str, bytes]:
-    """Name to PNG: criteria, slices, reliability, importance; each only where it has something."""
+    """Name to PNG, each only where there is something to draw."""
     drawn = {
         "criteria": _criteria(gate),
         "slices": _slices(report, gate),
         "reliability": _reliability(report),
-        "importance": _importance(report),
+        "importance": _bars(report.importance, "share of the model's gain"),
+        "attributions": _bars(report.attributions, "mean change of an answer's log-odds"),
     }
     return {name: _png(figure) for name, figure in drawn.items() if figure is not None}
 
@@ -100,16 +102,17 @@ def _reliability(report: EvaluationReport) -> "Figure | None":
     return figure
 
 
-def _importance(report: EvaluationReport) -> "Figure | None":
-    top = sorted(report.importance.items(), key=lambda item: -item[1])[:MOST_FEATURES]
+def _bars(values: Mapping[str, float], label: str) -> "Figure | None":
+    """The features with the largest values, largest on top."""
+    top = sorted(values.items(), key=lambda item: -item[1])[:MOST_FEATURES]
     if not top or top[0][1] <= 0:
         return None
     figure = _figure(4.6, 0.26 * len(top) + 0.8)
     axes = figure.add_subplot()
-    axes.barh(range(len(top)), [share for _, share in top], color=BLUE, height=0.62)
+    axes.barh(range(len(top)), [value for _, value in top], color=BLUE, height=0.62)
     axes.set_yticks(range(len(top)), [name for name, _ in top])
     axes.invert_yaxis()
-    axes.set_xlabel("share of the model's gain")
+    axes.set_xlabel(label)
     _quiet(axes)
     return figure
 
