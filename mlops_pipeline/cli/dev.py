@@ -14,6 +14,7 @@ import psutil
 from rich.console import Console
 
 from mlops_pipeline.components.instance import open_instance
+from mlops_pipeline.components.reaper import clear_lost_runs
 from mlops_pipeline.errors import SettingsError
 from mlops_pipeline.settings import Settings, read_settings
 
@@ -45,7 +46,11 @@ def dev(dagster_port: int, mlflow_port: int) -> None:
 
     open_registry(settings).prepare()
     # Opened once before the children: two openers of a fresh SQLite store race in its migrations.
-    open_instance(settings).dispose()
+    instance = open_instance(settings)
+    lost = clear_lost_runs(instance, str(settings.dagster_home))
+    instance.dispose()
+    if lost:
+        click.echo(f"{len(lost)} runs had lost their worker and are marked as failed", err=True)
     run_together(services(settings, dagster_port, mlflow_port), os.environ)
 
 
