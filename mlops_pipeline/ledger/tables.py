@@ -271,6 +271,21 @@ looks = Table(
 )
 
 
+overrides = Table(
+    "ledger_overrides",
+    metadata,
+    _number(),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("opened", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    Column("closed", UtcTime, nullable=True),
+    sqlite_autoincrement=True,
+)
+
+
 def as_record(row: Row[Any], kind: type[T]) -> T:
     """The row as a frozen record; the record's fields are a part of the row's columns."""
     return msgspec.convert({str(name): row._mapping[name] for name in row._mapping}, kind)
