@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from mlops_pipeline.errors import LedgerError
 
-REVISION = "0002"  # the newest migration; a test holds it against the folder
+REVISION = "0003b"  # the newest migration; a test holds it against the folder
 REVISION_TABLE = "ledger_revision"  # our own: Dagster and MLflow may live in the same database
 PATIENCE_SECONDS = 10.0
 WRITER_LOCK = 0x6D6C6F7073  # PostgreSQL advisory lock "mlops": held by the one writer

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
+revision = "0003b"  # sorts after 0003: a ledger that is newer than the code is told by that
 down_revision = "0003"
 branch_labels = None
 depends_on = None
