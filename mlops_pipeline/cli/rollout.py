@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from getpass import getuser
 
 import click
@@ -65,7 +65,13 @@ def status(model: str, as_json: bool) -> None:
 @click.argument("version")
 @click.option("--reason", required=True, help="Why this version.")
 @click.option("--first", is_flag=True, help="There is no champion: serve it without a baseline.")
-def start(model: str, version: str, reason: str, first: bool) -> None:
+@click.option(
+    "--break-glass",
+    type=float,
+    metavar="HOURS",
+    help="Past checklist and approvals, for so long. Loud, and red until a normal promotion.",
+)
+def start(model: str, version: str, reason: str, first: bool, break_glass: float | None) -> None:
     """Begin a rollout; the sensor or the job takes its steps. With --first, serve it at once."""
     world, contract, now = _world(), _contract(model), datetime.now(UTC)
     if first:
@@ -74,7 +80,16 @@ def start(model: str, version: str, reason: str, first: bool) -> None:
         )
         click.echo(f"version {leading.version} serves: first version, no baseline")
         return
-    row = start_rollout(world, contract, candidate=version, reason=reason, now=now, actor=getuser())
+    glass = None if break_glass is None else timedelta(hours=break_glass)
+    row = start_rollout(
+        world,
+        contract,
+        candidate=version,
+        reason=reason,
+        now=now,
+        actor=getuser(),
+        break_glass=glass,
+    )
     click.echo(
         f"rollout {row.id} of version {version} is planned; {model}__rollout_step takes it on"
     )

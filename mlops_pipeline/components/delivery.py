@@ -13,7 +13,7 @@ from pydantic import Field
 
 from mlops_pipeline.components.house import House
 from mlops_pipeline.components.metadata import table
-from mlops_pipeline.components.names import name
+from mlops_pipeline.components.names import key, name
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.delivery.judge import Action, Judgement, judge
 from mlops_pipeline.delivery.rollback import roll_back
@@ -21,11 +21,12 @@ from mlops_pipeline.delivery.rollout import Looked, StepOutcome, act, look
 from mlops_pipeline.delivery.settle import settle
 from mlops_pipeline.delivery.start import deploy_first, start_rollout
 from mlops_pipeline.delivery.world import World, open_world
-from mlops_pipeline.ledger import rollouts
+from mlops_pipeline.ledger import overrides, rollouts
 from mlops_pipeline.ledger.store import reading
 from mlops_pipeline.monitoring.alerts import deliver_due
 from mlops_pipeline.registry.projection import project_aliases
 
+GLASS = "no_broken_glass"
 Judged = tuple[Looked, Judgement]
 
 
@@ -177,6 +178,27 @@ def first_job(contract: ModelContract) -> dg.JobDefinition:
     )
 
 
+def glass_check(contract: ModelContract) -> dg.AssetChecksDefinition:
+    """Red from the moment that somebody breaks the glass until a normal promotion."""
+
+    @dg.asset_check(
+        asset=key(contract, "version"),
+        name=GLASS,
+        description="Nobody let a version past checklist and approvals since the last promotion.",
+    )
+    def no_broken_glass(house: House) -> dg.AssetCheckResult:
+        return _glass(house, contract)
+
+    return no_broken_glass
+
+
+def _glass(house: House, contract: ModelContract) -> dg.AssetCheckResult:
+    with reading(house.ledger) as view:
+        standing = overrides.standing(view, contract.name)
+    said = "; ".join(f"{o.actor} for version {o.version}: {o.reason}" for o in standing)
+    return dg.AssetCheckResult(passed=not standing, description=said or "no glass is broken")
+
+
 def _tell_op(contract: ModelContract, what: str) -> dg.OpDefinition:
     @dg.op(
         name=name(contract, what),
@@ -188,6 +210,16 @@ def _tell_op(contract: ModelContract, what: str) -> dg.OpDefinition:
             context.log.info(f"outcome: {outcome}")
         sent = deliver_due(house.ledger, house.settings.alert_urls, now=_now())
         mended = project_aliases(house.ledger, house.registry, contract.name)
+        found = _glass(house, contract)
+        context.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=key(contract, "version"),
+                check_name=GLASS,
+                passed=found.passed,
+                description=found.description,
+                metadata={},
+            )
+        )
         context.log.info(f"alerts={len(sent.delivered)} unsent={len(sent.failed)} aliases={mended}")
 
     return tell

@@ -9,7 +9,7 @@ from mlops_pipeline.components.automation import (
     rollout_sensor,
 )
 from mlops_pipeline.components.data import rows_asset, snapshot_asset, snapshot_checks
-from mlops_pipeline.components.delivery import first_job, rollback_job, step_job
+from mlops_pipeline.components.delivery import first_job, glass_check, rollback_job, step_job
 from mlops_pipeline.components.evaluation import evaluation_asset, gate_check
 from mlops_pipeline.components.features import (
     feature_checks,
@@ -61,6 +61,7 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
             gate_check(contract),
             policy_check(contract),
             checklist_check(contract),
+            glass_check(contract),
         ],
         jobs=[
             dg.define_asset_job(

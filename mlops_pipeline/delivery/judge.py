@@ -113,6 +113,8 @@ def _after_retreat(retreat: Retreat, against: tuple[Finding, ...]) -> Judgement:
 
 def _expired(plan: RolloutPlan, evidence: StageEvidence, now: datetime) -> str | None:
     """That nobody said yes in time: the evidence that was asked about is old by now."""
+    if plan.glass_until is not None and now.timestamp() >= plan.glass_until:
+        return "the glass that was broken for it has expired before its promotion"
     if evidence.stop.phase not in APPROVALS or evidence.approved:
         return None
     if now < evidence.since + plan.approval:

@@ -1,7 +1,7 @@
 """The plan of one rollout, frozen from the contract when it starts, and the stops on its way."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -48,6 +48,7 @@ class RolloutPlan:
     approve_promotion: bool
     approve_seconds: float = 72 * 3600.0  # after which a question, or an answer, is too old
     four_eyes: bool = False  # two people, neither of whom began the rollout
+    glass_until: float | None = None  # unix seconds: checklist and approvals were overridden
 
     @property
     def hypotheses(self) -> int:
@@ -116,6 +117,13 @@ def plan_rollout(contract: ModelContract) -> RolloutPlan:
         approve_promotion=contract.approvals.before_promotion,
         approve_seconds=contract.approvals.expire_hours * 3600,
         four_eyes=contract.approvals.four_eyes,
+    )
+
+
+def without_people(plan: RolloutPlan, *, until: datetime) -> RolloutPlan:
+    """The plan after somebody broke the glass: nobody is asked, and it must end before `until`."""
+    return replace(
+        plan, approve_traffic=False, approve_promotion=False, glass_until=until.timestamp()
     )
 
 

@@ -21,7 +21,7 @@ from mlops_pipeline.delivery.settle import settle
 from mlops_pipeline.delivery.view import NodeView
 from mlops_pipeline.delivery.world import World, ensure_host, salt_of
 from mlops_pipeline.errors import StaleGeneration
-from mlops_pipeline.ledger import rollouts, versions
+from mlops_pipeline.ledger import overrides, rollouts, versions
 from mlops_pipeline.ledger.audit import PIPELINE
 from mlops_pipeline.ledger.rollouts import ENDED, RolloutRow, RolloutState
 from mlops_pipeline.ledger.store import reading, transaction
@@ -231,6 +231,8 @@ def _advance(
         decide(tx, row, action, judgement, requests, now=now, actor=actor)
         if promotes:
             move_pointer(tx, row, now=now, actor=actor)
+            if plan.glass_until is None:
+                overrides.close(tx, row.model, why=f"rollout {row.id}", now=now, actor=actor)
         reason = "; ".join(reasons)
         row = arrive(tx, row, stop, index, marks={}, reason=reason, now=now, actor=actor)
     if promotes:

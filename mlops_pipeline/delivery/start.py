@@ -1,13 +1,15 @@
 """Beginnings: a rollout against the champion, or a first version that has nothing to meet."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
 
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.delivery.plan import plan_digest, plan_json, plan_rollout
+from mlops_pipeline.delivery.plan import plan_digest, plan_json, plan_rollout, without_people
 from mlops_pipeline.delivery.settle import settle
-from mlops_pipeline.delivery.world import World, await_host
+from mlops_pipeline.delivery.world import Notice, World, await_host
 from mlops_pipeline.errors import DeliveryError
-from mlops_pipeline.ledger import champion, rollouts, versions
+from mlops_pipeline.ledger import champion, overrides, rollouts, versions
 from mlops_pipeline.ledger.audit import PIPELINE
 from mlops_pipeline.ledger.champion import Champion
 from mlops_pipeline.ledger.rollouts import RolloutRow
@@ -71,11 +73,14 @@ def start_rollout(
     now: datetime,
     stable: str | None = None,
     actor: str = PIPELINE,
+    break_glass: timedelta | None = None,
 ) -> RolloutRow:
     """A rollout of `candidate` against the champion is planned; no traffic moves yet.
 
     Args:
         stable: the champion, where the caller wants to be sure that nobody moved it.
+        break_glass: let the version past checklist and approvals for so long. Loud: an incident,
+            and a red check until a normal promotion. Guards and reflex watch as ever.
 
     Raises:
         DeliveryError: there is no champion (use `deploy_first`), or `stable` is not it.
@@ -83,9 +88,14 @@ def start_rollout(
     """
     model = contract.name
     plan = plan_rollout(contract)
-    with reading(world.engine) as view:
-        _require_ready(world, versions.get(view, model, candidate))
+    if break_glass is not None:
+        plan = without_people(plan, until=now + break_glass)
+    else:
+        with reading(world.engine) as view:
+            _require_ready(world, versions.get(view, model, candidate))
     with transaction(world.engine) as tx:
+        if break_glass is not None:
+            _tell_of_glass(world, tx, model, candidate, reason, actor, now, now + break_glass)
         leading = champion.read(tx, model)
         if leading is None:
             raise DeliveryError(f"{model} has no champion to compare with: deploy the first one")
@@ -108,6 +118,27 @@ def start_rollout(
             deadline=now + plan.deadline,
             actor=actor,
         )
+
+
+def _tell_of_glass(
+    world: World,
+    tx: Connection,
+    model: str,
+    candidate: str,
+    reason: str,
+    actor: str,
+    now: datetime,
+    expires: datetime,
+) -> None:
+    """It is written down, and everybody hears of it."""
+    overrides.put(tx, model, candidate, actor=actor, reason=reason, expires=expires, now=now)
+    summary = (
+        f"{model}: {actor} broke the glass for version {candidate} until {expires.isoformat()}: "
+        f"{reason}"
+    )
+    detail = {"actor": actor, "reason": reason, "expires": expires.isoformat()}
+    notice = Notice(model, f"break-glass for version {candidate}", summary, detail)
+    world.notify(tx, notice, now=now)
 
 
 def _require_ready(world: World, version: VersionRow) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -61,8 +62,9 @@ def test_on_a_full_disk_a_failing_candidate_still_leaves(tmp_path: Path):
 
 
 def _kill_all(master: psutil.Process) -> None:
-    for process in (*master.children(recursive=True), master):
-        process.kill()
+    for process in (master, *master.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs([master], timeout=10)
 
 
