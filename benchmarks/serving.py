@@ -1,46 +1,61 @@
-"""How fast one server answers single rows, against the same transport that only echoes.
+"""How fast one server answers single rows, beside its peers and the same transport as an echo.
 
-    python benchmarks/serving.py [--quick] [--json]
+    python benchmarks/serving.py [--quick] [--json] [--no-peers] [--peers FOLDER] [--soak REQUESTS]
 
-Both run under the same uvicorn, one worker each, and are asked in turns (A B A B …) by the same
-client over 16 connections; the model has 500 trees of 63 leaves; validation, request log and
-metrics are on. On a machine of two cores the client competes with the server, so two numbers are
-given: requests a second as seen by the client, and requests a second of server CPU time
-(`per_core`), which is what one worker could do with a core and a client of its own. Ratios are of
-`per_core`.
+All lanes serve the same 500 trees of 63 leaves, one worker each, over loopback TCP, and are asked
+in turns (A B C D A B …) by the same client over 16 connections, for as long each. Ours has full
+validation, request log and metrics on. Where there are two cores, servers are pinned to one and the
+client to the other. `rps` is what the client sees; `per_core` is answers by second of the server's
+CPU time (every process and thread of it), for lanes that the client cannot saturate: the echo.
+Ratios to peers are of `rps`, the ratio to the echo of `per_core`; all are medians over rounds.
+
+    batch     the batch scorer, from table to table, against LightGBM's own predict on the ready
+              matrix, one thread each, in turns
+    --soak    that many requests to one server: growth of its memory after the first tenth
 """
 
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow as pa
 import uvicorn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from mlops_pipeline.contract.model import ModelContract  # noqa: E402  found by the line above
-from mlops_pipeline.features.declared import cardinalities  # noqa: E402
+from benchmarks import serving_peers as peers  # noqa: E402  found by the line above
+from mlops_pipeline.contract.model import ModelContract  # noqa: E402
+from mlops_pipeline.features.declared import cardinalities, feature_names  # noqa: E402
 from mlops_pipeline.features.matrix import FeatureMatrix  # noqa: E402
 from mlops_pipeline.features.online import publish  # noqa: E402
+from mlops_pipeline.features.row import RowFeatures  # noqa: E402
+from mlops_pipeline.features.served import features_as_served  # noqa: E402
+from mlops_pipeline.serving.batch import BatchScorer, frame_of  # noqa: E402
 from mlops_pipeline.serving.replay import ReplayReport, ReplayRequest, replay  # noqa: E402
+from mlops_pipeline.serving.scorers import load_scorer  # noqa: E402
 from mlops_pipeline.training.lightgbm import LightgbmTrainer  # noqa: E402
 from mlops_pipeline.training.rows import LabelledRows  # noqa: E402
 from mlops_pipeline_tests.serving import world  # noqa: E402
 
 CONNECTIONS = 16
-BODIES = [world.body(distance=float(100 + n), carrier="UA") for n in range(512)]
+PORT = 21_010
+ROWS = [{**world.ROW, "distance": float(100 + n), "carrier": "UA"} for n in range(512)]
+BODIES = [json.dumps(row).encode() for row in ROWS]
+START_SECONDS = 90.0
 
 
 @dataclass(slots=True)
@@ -49,22 +64,42 @@ class Lane:
 
     name: str
     process: "subprocess.Popen[bytes]"
-    uds: Path
+    url: str
+    bodies: Sequence[bytes]
     ready_seconds: float
-    rounds: list[tuple[ReplayReport, float]]  # with the server's CPU seconds
+    rounds: list[tuple[ReplayReport, float]] = field(default_factory=list)  # with CPU seconds
 
-    def run(self, count: int) -> None:
+    def run(self, seconds: float) -> None:
+        """One round, counted."""
         before = self._cpu()
-        report = replay(
-            "http://version/predict", _requests(count), concurrency=CONNECTIONS, uds=str(self.uds)
-        )
+        report = self.ask(seconds)
         self.rounds.append((report, self._cpu() - before))
 
+    def ask(self, seconds: float, count: int | None = None) -> ReplayReport:
+        """Requests for so long, or so many."""
+        stop = threading.Event()
+        timer = threading.Timer(seconds, stop.set)
+        timer.start()
+        try:
+            asked = _requests(self.bodies, count)
+            return replay(self.url, asked, concurrency=CONNECTIONS, stop=stop, timeout=20)
+        finally:
+            timer.cancel()
+
+    def family(self) -> list[psutil.Process]:
+        """Every process of the server."""
+        first = psutil.Process(self.process.pid)
+        return [first, *first.children(recursive=True)]
+
     def _cpu(self) -> float:
-        times = psutil.Process(self.process.pid).cpu_times()
-        return float(times.user + times.system)
+        return sum(sum(each.cpu_times()[:2]) for each in self.family())
+
+    def rss_mib(self) -> float:
+        """Resident memory of its largest process."""
+        return max(each.memory_info().rss for each in self.family()) / 2**20
 
     def summary(self) -> dict[str, Any]:
+        """Medians and ranges over the rounds."""
         rates = [report.rate for report, _ in self.rounds]
         cores = [report.answered / cpu for report, cpu in self.rounds]
         return {
@@ -75,80 +110,233 @@ class Lane:
             "p50_ms": round(statistics.median(r.p50_ms for r, _ in self.rounds), 3),
             "p99_ms": round(statistics.median(r.p99_ms for r, _ in self.rounds), 3),
             "failed": sum(r.failed + r.refused for r, _ in self.rounds),
-            "rss_mib": round(psutil.Process(self.process.pid).memory_info().rss / 2**20, 1),
+            "rss_mib": round(self.rss_mib(), 1),
             "ready_seconds": round(self.ready_seconds, 2),
         }
 
 
 def main() -> None:
-    """Runs both, prints a table, and with --json one object as the last line."""
+    """Runs all lanes, prints a table, and with --json one object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--quick", action="store_true", help="under a minute, once peers are there")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    parser.add_argument("--echo", type=Path, help=argparse.SUPPRESS)  # the echo's own process
+    parser.add_argument("--no-peers", action="store_true", help="only ours and the echo")
+    parser.add_argument("--peers", type=Path, default=ROOT / ".mlops" / "peers")
+    parser.add_argument("--soak", type=int, help="so many requests to ours, and nothing else")
+    parser.add_argument("--echo", type=int, help=argparse.SUPPRESS)  # the echo's own process
     args = parser.parse_args()
     if args.echo:
         _serve_echo(args.echo)
         return
-    rounds, count = (3, 6_000) if args.quick else (7, 30_000)
+    rounds, seconds, rows = (3, 2.5, 50_000) if args.quick else (5, 5.0, 250_000)
     with tempfile.TemporaryDirectory(prefix="mlops-bench-") as name:
-        results = _measure(Path(name), rounds, count)
-    own, echo = results["own"], results["echo"]
-    for lane, numbers in results.items():
-        print(f"{lane:5} {numbers}")
+        bench = Bench(Path(name))
+        if args.soak:
+            told = bench.soak(args.soak)
+            print(json.dumps(told))
+            return
+        lanes = bench.measure(rounds, seconds, None if args.no_peers else args.peers)
+        for lane, numbers in lanes.items():
+            print(f"{lane:9} {numbers}", flush=True)
+        batch = bench.batch(rows, rounds)
+    print(f"batch     {batch}")
     if args.json:
-        told = {
-            "rps": own["rps"],
-            "rps_per_core": own["per_core"],
-            "rps_vs_echo": round(own["per_core"] / echo["per_core"], 3),
-            "p99_ms": own["p99_ms"],
-            "rss_mib": own["rss_mib"],
-            "ready_seconds": own["ready_seconds"],
-            "failed": own["failed"],
-            "own": own,
-            "echo": echo,
-        }
-        print(json.dumps(told))
+        print(json.dumps(_told(lanes, batch)))
 
 
-def _measure(folder: Path, rounds: int, count: int) -> dict[str, dict[str, Any]]:
-    contract = world.flights()
-    world.make_bundle(folder / "bundle", contract, files=_model(contract))
-    publish(folder / "features", world.snapshot(contract))
-    own = ["-m", "mlops_pipeline.serving", "--model", contract.name, "--version", "1"]
-    for place in ("bundle", "features", "log"):
-        own += [f"--{place}", str(folder / place)]
-    lanes = [
-        _start("own", [*own, "--uds", str(folder / "own.sock")], folder / "own.sock"),
-        _start("echo", [__file__, "--echo", str(folder / "echo.sock")], folder / "echo.sock"),
-    ]
-    try:
-        for lane in lanes:
-            lane.run(500)
-            lane.rounds.clear()
-        for _ in range(rounds):
+def _told(lanes: dict[str, dict[str, Any]], batch: dict[str, float]) -> dict[str, Any]:
+    own = lanes["own"]
+
+    def ratio(peer: str, key: str) -> float | None:
+        return round(own[key] / lanes[peer][key], 4) if peer in lanes else None
+
+    return {
+        "rps_vs_mlflow": ratio("mlflow", "rps"),
+        "rps_vs_mlserver": ratio("mlserver", "rps"),
+        "rps_vs_echo": ratio("echo", "per_core"),
+        "p99_vs_mlflow": ratio("mlflow", "p99_ms"),
+        "rss_mib": own["rss_mib"],
+        "ready_seconds": own["ready_seconds"],
+        "batch_vs_native": batch["batch_vs_native"],
+        "lanes": lanes,
+        "batch": batch,
+    }
+
+
+class Bench:
+    """The same model in the form that each lane loads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._contract = world.flights()
+        self._files = _model(self._contract)
+        self._bundle = world.make_bundle(folder / "bundle", self._contract, files=self._files)
+        self._snapshot = world.snapshot(self._contract)
+        publish(folder / "features", self._snapshot)
+        (folder / "model.txt").write_bytes(self._files["model.txt"])
+
+    def measure(self, rounds: int, seconds: float, envs: Path | None) -> dict[str, dict[str, Any]]:
+        """Every lane in turns."""
+        lanes: list[Lane] = []
+        try:
+            lanes += [self._own(), self._echo()]
+            if envs is not None:
+                lanes += [self._mlflow(envs), self._mlserver(envs)]
+            _pin(lanes)
             for lane in lanes:
-                lane.run(count)
-        return {lane.name: lane.summary() for lane in lanes}
-    finally:
-        for lane in lanes:
-            lane.process.terminate()
-            lane.process.wait(20)
+                lane.ask(1.0)
+            for _ in range(rounds):
+                for lane in lanes:
+                    lane.run(seconds)
+            return {lane.name: lane.summary() for lane in lanes}
+        finally:
+            for lane in lanes:
+                _end(lane)
+
+    def soak(self, count: int) -> dict[str, Any]:
+        """Growth of the server's memory from the first tenth of the requests to the last."""
+        lane = self._own()
+        try:
+            lane.ask(600, count // 10)
+            first = lane.rss_mib()
+            report = lane.ask(600, count - count // 10)
+            last = lane.rss_mib()
+        finally:
+            _end(lane)
+        return {
+            "requests": count,
+            "rss_mib_after_a_tenth": round(first, 2),
+            "rss_mib_at_the_end": round(last, 2),
+            "growth_mib": round(last - first, 2),
+            "failed": report.failed + report.refused,
+            "rps": round(report.rate),
+        }
+
+    def batch(self, rows: int, rounds: int) -> dict[str, float]:
+        """Seconds of our batch scorer and of LightGBM's own predict, in turns."""
+        scorer = BatchScorer(self._bundle, "1", load_scorer(self._bundle), self._snapshot)
+        import lightgbm
+
+        booster = lightgbm.Booster(model_str=self._files["model.txt"].decode())
+        table = _table(self._contract, rows)
+        matrix = features_as_served(self._contract, frame_of(self._contract, table), self._snapshot)
+        ours, native = [], []
+        for _ in range(max(2, rounds - 2)):
+            started = time.perf_counter()
+            told = scorer.score(table)
+            ours.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            expected = booster.predict(matrix.values, num_threads=1)
+            native.append(time.perf_counter() - started)
+        assert (told["probability"].to_numpy() == expected).all(), "other numbers than LightGBM's"
+        mine, theirs = statistics.median(ours), statistics.median(native)
+        return {
+            "rows": rows,
+            "seconds": round(mine, 3),
+            "native_seconds": round(theirs, 3),
+            "batch_vs_native": round(theirs / mine, 3),
+        }
+
+    def _own(self) -> Lane:
+        command = ["-m", "mlops_pipeline.serving", "--model", self._contract.name, "--version", "1"]
+        for place in ("bundle", "features", "log"):
+            command += [f"--{place}", str(self._folder / place)]
+        command = [sys.executable, *command, "--port", str(PORT)]
+        return _start("own", command, PORT, "/predict", BODIES)
+
+    def _echo(self) -> Lane:
+        command = [sys.executable, __file__, "--echo", str(PORT + 1)]
+        return _start("echo", command, PORT + 1, "/predict", BODIES)
+
+    def _mlflow(self, envs: Path) -> Lane:
+        python = peers.python_of(envs, "mlflow")
+        command = peers.mlflow_server(python, self._folder, self._folder / "model.txt", PORT + 2)
+        names = feature_names(self._contract)
+        bodies = [peers.mlflow_body(names, vector) for vector in self._vectors()]
+        return _start("mlflow", command, PORT + 2, "/invocations", bodies)
+
+    def _mlserver(self, envs: Path) -> Lane:
+        python = peers.python_of(envs, "mlserver")
+        command = peers.mlserver_server(python, self._folder, self._folder / "model.txt", PORT + 3)
+        names = feature_names(self._contract)
+        bodies = [peers.mlserver_body(names, vector) for vector in self._vectors()]
+        return _start("mlserver", command, PORT + 3, "/v2/models/trees/infer", bodies)
+
+    def _vectors(self) -> Iterator[Sequence[float]]:
+        features = RowFeatures(self._contract)
+        return (features.vector(row, self._snapshot) for row in ROWS)
 
 
-def _start(name: str, command: list[str], uds: Path) -> Lane:
+def _start(
+    name: str, command: Sequence[str], port: int, path: str, bodies: Sequence[bytes]
+) -> Lane:
     started = time.monotonic()
-    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=peers.environment(),
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}{path}"
     while True:
-        probe = replay("http://version/predict", _requests(1), concurrency=1, uds=str(uds))
+        probe = replay(url, _requests(bodies, 1), concurrency=1, timeout=20)
         if probe.answered:
-            return Lane(name, process, uds, time.monotonic() - started, [])
-        if process.poll() is not None or time.monotonic() - started > 60:
-            raise SystemExit(f"{name} did not come up: {' '.join(command)}")
+            return Lane(name, process, url, bodies, time.monotonic() - started)
+        if process.poll() is not None or time.monotonic() - started > START_SECONDS:
+            process.kill()
+            raise SystemExit(f"{name} did not come up ({probe.failures}, {probe.refusals})")
 
 
-def _requests(count: int) -> Iterator[ReplayRequest]:
-    return (ReplayRequest(f"r{n}", f"u{n}", BODIES[n % len(BODIES)]) for n in range(count))
+def _end(lane: Lane) -> None:
+    family = lane.family()
+    lane.process.terminate()
+    try:
+        lane.process.wait(20)
+    except subprocess.TimeoutExpired:
+        lane.process.kill()
+    for process in family:
+        if process.is_running():
+            process.kill()
+
+
+def _pin(lanes: Sequence[Lane]) -> None:
+    """Servers on one core, the client on another."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        return
+    os.sched_setaffinity(0, {cores[1]})
+    for lane in lanes:
+        for process in lane.family():
+            for thread in process.threads():
+                os.sched_setaffinity(thread.id, {cores[0]})
+
+
+def _requests(bodies: Sequence[bytes], count: int | None) -> Iterator[ReplayRequest]:
+    number = 0
+    while count is None or number < count:
+        yield ReplayRequest(f"r{number}", f"u{number}", bodies[number % len(bodies)])
+        number += 1
+
+
+def _table(contract: ModelContract, rows: int) -> pa.Table:
+    """Rows of every carrier and destination, hour and distance."""
+    chance = np.random.default_rng(2)
+    columns: dict[str, Any] = {}
+    for column in contract.request_columns:
+        if column.categories:
+            columns[column.name] = chance.choice(np.array(column.categories), rows)
+        elif column.name == contract.event_time:
+            minutes = chance.integers(0, 30 * 24 * 60, rows)
+            columns[column.name] = np.datetime64("2013-04-01", "us") + minutes * np.timedelta64(
+                1, "m"
+            )
+        else:
+            low, high = column.minimum or 0.0, column.maximum or 1.0
+            values = chance.uniform(low, high, rows)
+            columns[column.name] = np.floor(values) if column.type == "integer" else values
+    return pa.table(columns)
 
 
 def _model(contract: ModelContract) -> dict[str, bytes]:
@@ -161,13 +349,13 @@ def _model(contract: ModelContract) -> dict[str, bytes]:
             values[:, index] = chance.integers(0, size, len(values))
     odds = (values[:, 3] - 100) / 50 + np.sin(values[:, 2])
     labels = (chance.random(len(values)) < 1 / (1 + np.exp(-odds))).astype(float)
-    names = tuple(feature.name for feature in contract.features.columns)
+    names = feature_names(contract)
     rows = LabelledRows(FeatureMatrix(names, values, sizes), labels, np.arange(len(values)))
     params = {"num_boost_round": 500, "num_leaves": 63}
     return LightgbmTrainer().fit(rows, rows, params=params, seed=1).files()
 
 
-def _serve_echo(uds: Path) -> None:
+def _serve_echo(port: int) -> None:
     async def echo(scope: Any, receive: Any, send: Any) -> None:
         body = (await receive())["body"]
         headers = [
@@ -179,7 +367,8 @@ def _serve_echo(uds: Path) -> None:
 
     config = uvicorn.Config(
         echo,
-        uds=str(uds),
+        host="127.0.0.1",
+        port=port,
         loop="uvloop",
         http="httptools",
         ws="none",

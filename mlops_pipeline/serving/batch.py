@@ -77,7 +77,7 @@ class BatchScorer:
         Raises:
             FeatureError, ServingError: the version cannot answer these rows; the fault is ours.
         """
-        frame = _frame(self.contract, table)
+        frame = frame_of(self.contract, table)
         errors = self._refused(frame)
         good = np.array([error is None for error in errors], dtype=bool)
         probability = np.full(len(frame), np.nan)
@@ -132,7 +132,7 @@ class BatchScorer:
             errors[place] = sentence(too_old(self.contract, self.snapshot.as_of, int(ages[place])))
 
 
-def _frame(contract: ModelContract, table: pa.Table) -> pd.DataFrame:
+def frame_of(contract: ModelContract, table: pa.Table) -> pd.DataFrame:
     """The request's columns as numbers (float64), texts (object) and times (datetime64[us])."""
     columns: dict[str, Any] = {}
     for column in contract.request_columns:
