@@ -1,0 +1,209 @@
+"""Rules and dashboards against the real Prometheus: an alert without a test is a hope."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from mlops_pipeline.monitoring.causes import Cause, runbook
+from mlops_pipeline_tests.e2e.conftest import Services, Told
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+ALERTS = DEPLOY / "prometheus" / "rules" / "alerts.yml"
+
+
+def debian(command: str) -> str:
+    """The program of Debian's package prometheus; a machine without it skips, CI fails."""
+    found = shutil.which(command)
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{command} is missing, and CI may not skip the tests of the alerts")
+        pytest.skip(f"{command} is not installed (Debian: apt-get install prometheus)")
+    return found
+
+
+def rules_tested(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [debian("promtool"), "test", "rules", str(folder / "tests" / "alerts.yml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def alerts() -> list[dict[str, object]]:
+    found: list[dict[str, object]] = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
+    return found
+
+
+def test_every_alert_fires_when_it_should_and_only_then() -> None:
+    done = rules_tested(DEPLOY / "prometheus")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_test_both_ways() -> None:
+    tests = yaml.safe_load((DEPLOY / "prometheus" / "tests" / "alerts.yml").read_text())["tests"]
+    names = {test["name"] for test in tests}
+    for alert in alerts():
+        assert {f"{alert['alert']} fires", f"{alert['alert']} stays silent"} <= names
+
+
+@pytest.mark.parametrize(
+    ("good", "broken"),
+    [
+        ("mlops_daemon_silence_seconds > 180", "mlops_daemon_silence_seconds > 18000"),
+        ('mlops_incidents_open{cause="data_outage"}', 'mlops_incidents_open{cause="outage"}'),
+        ("model:error_share:rate5m > 0.02", "model:error_share:rate5m > 0.5"),
+        ("mlops_live_coverage < 0.9", "mlops_live_coverage < 1.1"),
+        ("mlops_alerts_undelivered > 0", "mlops_alerts_undelivered > 5"),
+    ],
+)
+def test_a_rule_that_is_broken_on_purpose_fails_its_test(
+    tmp_path: Path, good: str, broken: str
+) -> None:
+    shutil.copytree(DEPLOY / "prometheus", tmp_path / "prometheus")
+    copy = tmp_path / "prometheus" / "rules" / "alerts.yml"
+    text = copy.read_text()
+    assert good in text
+    copy.write_text(text.replace(good, broken))
+    assert rules_tested(tmp_path / "prometheus").returncode != 0
+
+
+def test_every_alert_and_every_cause_has_its_runbook() -> None:
+    named = [str(alert["annotations"]["runbook_url"]) for alert in alerts()]  # type: ignore[index]
+    for path in [*named, *(runbook(cause) for cause in Cause)]:
+        assert (ROOT / path).is_file(), path
+
+
+def test_every_dashboard_has_its_own_name() -> None:
+    uids = [json.loads(path.read_text())["uid"] for path in DASHBOARDS]
+    assert len(set(uids)) == len(uids) == 5
+
+
+@pytest.mark.slow
+def test_every_panel_shows_data_of_a_real_run(
+    services: Services, told: Told, tmp_path: Path
+) -> None:
+    """The demo's home is served again, a few requests are sent, and each panel's query is asked."""
+    with _metrics(told.environment) as page, _prometheus(page, tmp_path) as prometheus:
+        _ask_the_model(services.serving)
+        empty = _silent_panels(prometheus)
+    assert empty == []
+
+
+def _panels() -> Iterator[tuple[str, str]]:
+    for path in DASHBOARDS:
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel["targets"]:
+                yield f"{path.stem}: {panel['title']}", target["expr"]
+
+
+def _silent_panels(prometheus: str) -> list[str]:
+    """Panels whose query gives nothing; asked again for half a minute, for rates need two looks."""
+    give_up = time.monotonic() + 30
+    while True:
+        empty = [name for name, query in _panels() if not _answer(prometheus, query)]
+        if not empty or time.monotonic() > give_up:
+            return empty
+        time.sleep(0.5)
+
+
+def _answer(prometheus: str, query: str) -> bool:
+    told = httpx.get(
+        f"{prometheus}/api/v1/query", params={"query": query.replace("$__rate_interval", "20s")}
+    ).json()
+    assert told["status"] == "success", (query, told)
+    return any(one["value"][1] != "NaN" for one in told["data"]["result"])
+
+
+def _ask_the_model(serving: str) -> None:
+    """Live requests that the champion answers."""
+    body = {
+        "scheduled_departure": "2013-08-01T06:30:00", "carrier": "UA", "origin": "EWR",
+        "dest": "IAH", "distance": 1400, "scheduled_arrival": 830, "temp": 39.0, "humid": 60.0,
+        "wind_speed": 10.0, "precip": 0.0, "pressure": 1012.0, "visib": 10.0,
+    }  # fmt: skip
+    give_up = time.monotonic() + 60
+    answered = 0
+    while answered < 40 and time.monotonic() < give_up:
+        try:
+            done = httpx.post(f"{serving}/flight_delay/predict", json=body, timeout=5)
+        except httpx.HTTPError:
+            time.sleep(0.2)
+            continue
+        answered += done.status_code == 200
+        time.sleep(0.1)
+    assert answered >= 40
+
+
+@contextmanager
+def _metrics(environment: dict[str, str]) -> Iterator[str]:
+    port = _free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlops_pipeline.cli.main", "metrics", "--port", str(port)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        _until_up(f"http://127.0.0.1:{port}/metrics", process)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def _prometheus(target: str, folder: Path) -> Iterator[str]:
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(DEPLOY / "prometheus" / "rules" / "*.yml")]
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
+    config.pop("alerting")
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    port = _free_port()
+    process = subprocess.Popen(
+        [
+            debian("prometheus"),
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+        ]
+    )
+    try:
+        _until_up(f"http://127.0.0.1:{port}/-/ready", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _until_up(url: str, process: "subprocess.Popen[bytes]") -> None:
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
+        assert process.poll() is None, f"{url}: it ended with {process.returncode}"
+        try:
+            if httpx.get(url, timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    pytest.fail(f"{url} is not up")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
