@@ -16,6 +16,7 @@ from mlops_pipeline.delivery.abort import abort_rollout
 from mlops_pipeline.delivery.assignment import bucket, meets_candidate
 from mlops_pipeline.delivery.rollback import roll_back
 from mlops_pipeline.delivery.start import deploy_first, start_rollout
+from mlops_pipeline.delivery.testers import tester_key
 from mlops_pipeline.delivery.world import World, open_world, salt_of
 from mlops_pipeline.errors import ContractError, DeliveryError, NodeUnreachable
 from mlops_pipeline.ledger import champion, decisions, rollouts
@@ -117,6 +118,17 @@ def abort(model: str, reason: str) -> None:
     click.echo(
         f"rollout {done.rollout.id}: version {done.rollout.candidate} is out "
         f"({done.rollout.state}; {met}), and not in quarantine"
+    )
+
+
+@rollout.command()
+@click.argument("model")
+def tester(model: str) -> None:
+    """Headers by which a tester chooses a version of MODEL; users cannot."""
+    settings = read_settings()
+    click.echo(
+        f"curl -H 'x-tester: {tester_key(settings)}' -H 'x-model-variant: candidate' "
+        f"http://127.0.0.1:{settings.port}/{model}/version"
     )
 
 

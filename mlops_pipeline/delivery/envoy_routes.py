@@ -16,6 +16,7 @@ ROUTES = "models"
 ROUTE_PROBE = "/-/route"  # answered by the router itself, with its route version
 MAX_REQUEST_BYTES = 1_048_576
 DEFAULT_TIMEOUT_MS = 2000
+TESTER_HEADERS = ("x-tester", "x-model-variant")  # the key, and the version that is wanted
 
 
 def resource_file(version: str, resources: list[Json]) -> Json:
@@ -46,6 +47,8 @@ def route_table(plan: RoutePlan) -> Json:
     for arms in plan.arms:
         timeout = plan.timeouts_ms.get(arms.model, DEFAULT_TIMEOUT_MS)
         split = _split(arms, timeout)
+        if plan.tester_key and arms.candidate is not None:
+            routes += _for_testers(arms, split, plan.tester_key)
         mark = {"filter_metadata": {"mlops": {"rollout": arms.salt, "weight": arms.weight}}}
         routes.append(
             {
@@ -65,13 +68,35 @@ def route_table(plan: RoutePlan) -> Json:
         "@type": TYPE + "config.route.v3.RouteConfiguration",
         "name": ROUTES,
         "validate_clusters": True,
-        "request_headers_to_remove": ["x-shadow"],  # only the router marks a mirrored copy
+        "request_headers_to_remove": ["x-shadow", *TESTER_HEADERS],  # ours alone
         "response_headers_to_add": [
             _header("x-route-version", plan.route_version),
             _header("x-served-by", "%UPSTREAM_CLUSTER%"),
         ],
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
     }
+
+
+def _for_testers(arms: Arms, split: Json, key: str) -> list[Json]:
+    """Who knows the key chooses a version; nobody's choice is evidence: it was not by the coin."""
+    known = {"name": "x-tester", "string_match": {"exact": key}}
+    chosen = {"candidate": str(arms.candidate), "stable": arms.stable}
+    found = []
+    for variant, version in chosen.items():
+        asked = {"name": "x-model-variant", "string_match": {"exact": variant}}
+        kept = {name: value for name, value in split.items() if name == "timeout"}
+        found.append(
+            {
+                "match": {"prefix": f"/{arms.model}/", "headers": [known, asked]},
+                "metadata": {"filter_metadata": {"mlops": {"rollout": "tester", "weight": 0}}},
+                "route": {
+                    **kept,
+                    "cluster": cluster_name(arms.model, version),
+                    "prefix_rewrite": "/",
+                },
+            }
+        )
+    return found
 
 
 def _split(arms: Arms, timeout_ms: int) -> Json:

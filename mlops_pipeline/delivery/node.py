@@ -25,6 +25,7 @@ from mlops_pipeline.delivery.processes import ProcessBook
 from mlops_pipeline.delivery.reflex import CandidateReflex
 from mlops_pipeline.delivery.router import ClusterCounters, cluster_name
 from mlops_pipeline.delivery.switchboard import RouteCommand, Switchboard
+from mlops_pipeline.delivery.testers import tester_key
 from mlops_pipeline.delivery.view import NodeView, RollbackOrder
 from mlops_pipeline.errors import DeliveryError, MlopsError
 from mlops_pipeline.settings import Settings
@@ -67,6 +68,7 @@ class Node:
             folder / "journal.json",
             self._hosts.endpoints,
             make_room=self._ballast.drop,
+            tester_key=tester_key(settings),
         )
         self._door = ControlDoor(control_app(self), settings.node_socket)
         self._reflexes: dict[str, CandidateReflex] = {}

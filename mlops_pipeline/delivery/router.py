@@ -58,6 +58,7 @@ class RoutePlan:
     arms: tuple[Arms, ...]
     endpoints: Mapping[tuple[str, str], str]  # (model, version) -> unix socket path
     timeouts_ms: Mapping[str, int] = field(default_factory=dict)  # by model; else 2000
+    tester_key: str = ""  # who sends it chooses a version; empty: nobody can
 
     def __post_init__(self) -> None:
         """Refuse two splits of one model, and versions without an endpoint."""

@@ -54,11 +54,13 @@ class Switchboard:
         *,
         wall: Callable[[], float] = time.time,
         make_room: Callable[[OSError], bool] = lambda error: False,
+        tester_key: str = "",
     ) -> None:
         self._router = router
         self._path = journal
         self._endpoints = endpoints
         self._wall = wall
+        self._tester_key = tester_key
         self._make_room = make_room  # whether a full disk has room after all, for a retreat
         self._lock = threading.RLock()
         self._unsaved = False  # a retreat that the disk would not take stands in memory only
@@ -76,7 +78,7 @@ class Switchboard:
 
     def plan(self) -> RoutePlan:
         """Everything the router shall do now."""
-        return _plan(self._journal, self._endpoints())
+        return _plan(self._journal, self._endpoints(), self._tester_key)
 
     def next_plan(self) -> RoutePlan:
         """The same routes under a new version: for a router that boots."""
@@ -234,7 +236,7 @@ class Switchboard:
     def _move(self, journal: NodeJournal, *, even_without_disk: bool = False) -> str:
         """Journal first, so that a crash in between ends in what was decided."""
         before = self._journal
-        plan = _plan(journal, self._endpoints())
+        plan = _plan(journal, self._endpoints(), self._tester_key)
         try:
             self._save(journal)
         except OSError as error:
@@ -294,7 +296,7 @@ def _gives_nobody_more(held: Arms, wanted: Arms) -> bool:
     return same and wanted.weight <= held.weight
 
 
-def _plan(journal: NodeJournal, endpoints: dict[Key, str]) -> RoutePlan:
+def _plan(journal: NodeJournal, endpoints: dict[Key, str], tester_key: str) -> RoutePlan:
     routes = [journal.routes[model] for model in sorted(journal.routes)]
     named = {(r.arms.model, version) for r in routes for version in r.arms.versions}
     return RoutePlan(
@@ -302,4 +304,5 @@ def _plan(journal: NodeJournal, endpoints: dict[Key, str]) -> RoutePlan:
         arms=tuple(r.arms for r in routes),
         endpoints={key: socket for key, socket in endpoints.items() if key in named},
         timeouts_ms={r.arms.model: r.timeout_ms for r in routes},
+        tester_key=tester_key,
     )

@@ -12,6 +12,8 @@ import psutil
 import pytest
 
 from mlops_pipeline.delivery.assignment import meets_candidate
+from mlops_pipeline.delivery.envoy_routes import TESTER_HEADERS
+from mlops_pipeline.delivery.testers import tester_key
 from mlops_pipeline.errors import DeliveryError, NodeUnreachable, StaleGeneration
 from mlops_pipeline_tests.delivery.conftest import Load, NodeProcess, until
 
@@ -141,6 +143,27 @@ def test_a_killed_router_is_back_with_the_same_routes(node: NodeProcess):
             return False
 
     until("users are answered", answered)
+
+
+def test_testers_choose_a_version_and_users_cannot(node: NodeProcess):
+    node.serve("m", "1")
+    node.serve("m", "2")
+    put(node, 1, 0)
+    key = {"x-tester": tester_key(node.settings)}
+    with httpx.Client(base_url=node.url) as ask:
+        for headers, expected in (
+            ({**key, "x-model-variant": "candidate"}, "m-v2"),
+            ({**key, "x-model-variant": "stable"}, "m-v1"),
+            (key, "m-v1"),
+            ({"x-tester": "guess", "x-model-variant": "candidate"}, "m-v1"),
+            ({"x-model-variant": "candidate"}, "m-v1"),
+        ):
+            answer = ask.post("/m/predict", headers=headers, content=b"{}")
+            assert answer.headers["x-served-by"] == expected
+            assert not set(answer.json()["headers"]) & set(TESTER_HEADERS)
+    log = node.settings.home / "node" / "access.jsonl"
+    until("all is logged", lambda: log.read_text().count("POST") == 5)
+    assert '"rollout":"tester"' in log.read_text().replace(" ", "")
 
 
 def test_a_deleted_runtime_folder_is_mended_while_users_are_served(node: NodeProcess):
