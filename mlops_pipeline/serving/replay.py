@@ -4,18 +4,24 @@ A failure on the way is a count, never an exception: the client of a rollout mus
 transport is httptools' parser on asyncio, the same that serves: a general client costs several
 times the server's own work for each request, and would measure itself.
 
-An open load: with a rate, requests are due at fixed times whether or not earlier ones were
-answered; when all connections are busy they start late, and the report says how late.
+An open load: with a rate, requests are due at fixed times (even), or at random ones as of many
+independent users (poisson), whether or not earlier ones were answered; when all connections are
+busy they start late, and the report says how late.
+
+As the streaming workload: `rate`, `seconds` and `arrivals` say what comes, `--fault` of the server
+what goes wrong, and the report gives throughput, percentiles and failures by kind.
 """
 
 import asyncio
 import math
+import random
 import threading
 import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
 import uvloop
@@ -92,6 +98,7 @@ class Progress:
 
 
 Listener = Callable[[ReplayRequest, Reply], None]
+Arrivals = Literal["even", "poisson"]
 
 
 def replay(
@@ -99,6 +106,9 @@ def replay(
     requests: Iterable[ReplayRequest],
     *,
     rate: float | None = None,
+    arrivals: Arrivals = "even",
+    seed: int = 0,
+    seconds: float | None = None,
     concurrency: int = 8,
     uds: str | None = None,
     headers: Mapping[str, str] | None = None,
@@ -107,11 +117,12 @@ def replay(
     progress: Progress | None = None,
     listener: Listener | None = None,
 ) -> ReplayReport:
-    """Every request was sent once, or `stop` was set; returns what happened.
+    """Every request was sent once, `seconds` were over, or `stop` was set; returns what happened.
 
     Runs an event loop in the calling thread. `rate` is in requests a second; without one, each of
     the `concurrency` connections sends as soon as it is free. `uds` names a unix socket to connect
-    to instead of the URL's host. `listener` hears each reply, in the same thread.
+    to instead of the URL's host. `seed` decides random arrivals. `listener` hears each reply, in
+    the same thread.
 
     Raises:
         ServingError: the URL or a number is unusable. Nothing that a server does raises.
@@ -123,7 +134,8 @@ def replay(
     run = _Run(
         target=_target(url, uds, headers or {}),
         requests=iter(requests),
-        rate=rate,
+        gaps=None if rate is None else gaps(rate, arrivals, seed),
+        until=math.inf if seconds is None else time.monotonic() + seconds,
         timeout=timeout,
         stop=stop or threading.Event(),
         progress=progress or Progress(),
@@ -211,7 +223,8 @@ class BackgroundReplay:
 class _Run:
     target: Target
     requests: Iterator[ReplayRequest]
-    rate: float | None
+    gaps: Iterator[float] | None  # seconds from one request to the next
+    until: float  # monotonic time after which none starts
     timeout: float
     stop: threading.Event
     progress: Progress
@@ -240,13 +253,15 @@ class _Run:
 
     async def _turn(self) -> bool:
         """True when this connection's next request is due; False when there is to be none."""
-        if self.rate is not None:
+        if self.gaps is not None:
             mine = self.due
-            self.due += 1 / self.rate
+            if mine >= self.until:
+                return False
+            self.due += next(self.gaps)
             while (wait := mine - time.monotonic()) > 0 and not self.stop.is_set():
                 await asyncio.sleep(min(wait, 0.1))
             self.progress.late = max(self.progress.late, -wait)
-        return not self.stop.is_set()
+        return not self.stop.is_set() and time.monotonic() < self.until
 
     async def _ask(self, connection: Connection, request: ReplayRequest) -> Reply:
         self.progress.sent += 1
@@ -268,6 +283,13 @@ class _Run:
             progress.latencies.append(reply.seconds)
         if self.listener is not None:
             self.listener(request, reply)
+
+
+def gaps(rate: float, arrivals: Arrivals, seed: int) -> Iterator[float]:
+    """Seconds from each request to the next: all equal, or as of many independent users."""
+    chance = random.Random(seed)
+    while True:
+        yield 1 / rate if arrivals == "even" else chance.expovariate(rate)
 
 
 def percentile(ordered: list[float], share: float) -> float:
