@@ -219,6 +219,9 @@ def _cuts(contract: ModelContract) -> Iterator[Finding]:
     for at, name in cuts:
         if name not in known:
             yield Finding(at, f"{name!r} is neither a column nor a feature")
+    marks = contract.retraining.influenced_by
+    if marks is not None and marks not in contract.column_names:
+        yield Finding(("retraining", "influenced_by"), f"no column is named {marks!r}")
     for index, watched in enumerate(contract.monitoring.drift):
         if watched.column not in features:
             at = ("monitoring", "drift", index, "column")

@@ -11,6 +11,7 @@ from mlops_pipeline.data.splits import Split
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.errors import TrainingError
 from mlops_pipeline.features.matrix import FeatureMatrix
+from mlops_pipeline.training.influence import cap_influenced
 from mlops_pipeline.training.rows import LabelledRows
 
 
@@ -29,6 +30,8 @@ def assemble(
 ) -> Assembled:
     """The labelled rows of each window; `frame` and `matrix` have the same rows in the same order.
 
+    Of rows whose label the model influenced, training holds no more than the contract's cap.
+
     Raises:
         TrainingError: a window holds no labelled row, or only one kind of label.
     """
@@ -40,6 +43,8 @@ def assemble(
 
     def of(window: Window, name: str) -> tuple[LabelledRows, np.ndarray]:
         index = np.flatnonzero(window.mask(times) & ~np.isnan(labels))
+        if window is split.train:
+            index = cap_influenced(contract, frame, index)
         if len(np.unique(labels[index])) < 2:
             raise TrainingError(
                 f"{name} ({window}) has {len(index)} labelled rows of one kind: "
