@@ -44,6 +44,29 @@ def list_(model: str | None, as_json: bool) -> None:
 
 @review.command()
 @click.argument("number", type=int, metavar="ID")
+@AS_JSON
+def show(number: int, as_json: bool) -> None:
+    """Show one question whole: counts by reason, the first failing rows, and the answer."""
+    from mlops_pipeline.ledger import reviews
+    from mlops_pipeline.ledger.store import open_ledger, reading
+
+    with reading(open_ledger(read_settings().ledger_url)) as view:
+        item = reviews.get(view, number)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins({"ok": True, "exit_code": 0, "item": item})))
+        return
+    click.echo(f"{item.check} of {item.model}, {item.severity}, {item.subject}")
+    click.echo(f"  {item.detail.get('summary', '')}")
+    for reason, count in dict(item.detail.get("counts") or {}).items():
+        click.echo(f"  {count} rows: {reason}")
+    for row in item.detail.get("rows") or ():
+        click.echo("  " + "  ".join(f"{name}={value}" for name, value in row.items()))
+    answer = f"{item.approver}: {item.reason}" if item.approved else "nobody has answered"
+    click.echo(f"  {answer}")
+
+
+@review.command()
+@click.argument("number", type=int, metavar="ID")
 @click.option("--reason", required=True, help="Why this may pass; it is kept for ever.")
 @click.option("--by", "approver", help="Who says so. Default: the login name.")
 @AS_JSON

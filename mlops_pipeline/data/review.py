@@ -28,7 +28,13 @@ def settle(
         subject=snapshot_digest,
         check=outcome.name,
         severity=outcome.severity.value,
-        detail={"summary": outcome.summary, "value": outcome.value, "limit": outcome.limit},
+        detail={
+            "summary": outcome.summary,
+            "value": outcome.value,
+            "limit": outcome.limit,
+            "counts": outcome.aggregated,
+            "rows": list(outcome.rows),
+        },
         now=now,
     )
     return outcome

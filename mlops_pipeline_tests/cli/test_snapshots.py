@@ -87,7 +87,9 @@ def test_a_collection_says_what_would_go_before_it_goes(snapshots: Snapshots) ->
 
 
 def failed(check: str) -> CheckOutcome:
-    return CheckOutcome(check, Severity.WARN, False, "9 rows, usually 90", 0.9, 0.5, (), {})
+    rows = ({"column": "amount", "found": 101.0},)
+    said = "9 rows, usually 90"
+    return CheckOutcome(check, Severity.WARN, False, said, 0.9, 0.5, rows, {"too few": 9})
 
 
 def test_an_approval_lets_exactly_that_snapshot_pass_exactly_that_check(home: Path) -> None:
@@ -102,8 +104,13 @@ def test_an_approval_lets_exactly_that_snapshot_pass_exactly_that_check(home: Pa
     assert not settled("a" * 64, "distribution")
     assert run("review", "list")[1].count("9 rows, usually 90") == 2
     assert told("review", "list", "--model", "other")[1]["items"] == []
+    shown = run("review", "show", "1")[1]
+    assert "9 rows: too few" in shown
+    assert "column=amount  found=101.0" in shown
+    assert "nobody has answered" in shown
     code, found = told("review", "approve", "1", "--reason", "a strike", "--by", "mara")
     assert (code, found["item"]["approver"]) == (0, "mara")
+    assert "mara: a strike" in run("review", "show", "1")[1]
     assert settled("a" * 64, "volume")
     assert not settled("a" * 64, "distribution")
     assert not settled("b" * 64, "volume")
