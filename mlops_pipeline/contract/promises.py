@@ -82,6 +82,7 @@ class Acceptance(Part):
     confidence: float = Field(default=0.9, gt=0.5, lt=1)
     resamples: int = Field(default=1000, ge=200)
     choose_by: Metric = "log_loss"
+    beat_linear: Metric | None = None  # in it, a candidate has to beat a cheap linear model
     threshold: float = Field(default=0.5, gt=0, lt=1)  # above it the answer is yes
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     resources: Resources = Resources()
