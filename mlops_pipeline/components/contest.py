@@ -11,7 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from mlops_pipeline.components.controls import look_for_leaks, try_controls
+from mlops_pipeline.components.controls import (
+    beside_baseline,
+    look_for_leaks,
+    try_controls,
+)
 from mlops_pipeline.components.house import House
 from mlops_pipeline.components.training import CandidateRef
 from mlops_pipeline.contract.load import parse_contract_json
@@ -129,7 +133,8 @@ def evaluate_chosen(contract: ModelContract, house: House, contest: Contest) -> 
         changes=_changes(house, chosen, champion),
     )
     tried = try_controls(contract, contest.rows, cuts, contest.scores, rival)
-    report = replace(report, controls=tried)
+    cheap = beside_baseline(contract, contest.rows, contest.scores)
+    report = replace(report, controls=tried, baseline=cheap)
     if suspicious(judge_comparison(contract, report)):
         split = plan_split(contract.splits, chosen.features.snapshot.end)
         report = replace(report, leaks=look_for_leaks(contract, contest.rows, contest.frame, split))

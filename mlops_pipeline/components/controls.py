@@ -11,12 +11,18 @@ from mlops_pipeline.data.splits import Split
 from mlops_pipeline.evaluation.controls import Known, run_controls
 from mlops_pipeline.evaluation.evaluate import evaluate
 from mlops_pipeline.evaluation.leaks import probe_leaks
-from mlops_pipeline.evaluation.records import ControlResult, EvaluationReport, LeakProbe
+from mlops_pipeline.evaluation.records import (
+    BaselineResult,
+    ControlResult,
+    Estimate,
+    EvaluationReport,
+    LeakProbe,
+)
 from mlops_pipeline.training.assemble import Assembled
 from mlops_pipeline.training.rows import LabelledRows
-from mlops_pipeline.training.table import fit
+from mlops_pipeline.training.table import fit, fit_baseline
 
-SHUFFLED_ROWS = 20_000
+CHEAP_ROWS = 20_000  # what is only held against the candidate needs no more
 SHUFFLED = Candidate(name="shuffled", trainer="lightgbm", params={"num_boost_round": 20})
 
 
@@ -52,6 +58,27 @@ def try_controls(
     return run_controls(contract, known, rows=rows.test, cuts=cuts, compare=compare)
 
 
+def beside_baseline(contract: ModelContract, rows: Assembled, scores: np.ndarray) -> BaselineResult:
+    """The candidate beside a cheap model that learnt from a sample of its rows."""
+    cheap = fit_baseline(_some(contract, rows.train), rows.validation)
+    metric = contract.acceptance.beat_linear or contract.acceptance.choose_by
+    compared = evaluate(
+        contract,
+        candidate="chosen",
+        rows=rows.test,
+        cuts={},
+        scores=scores,
+        champion_scores=cheap.predict(rows.test.matrix.values),
+        champion_version=cheap.trainer,
+        resources=None,
+        seed=contract.seed,
+        metrics=[metric],
+    ).metrics[metric]
+    value = None if compared.champion is None else compared.champion.value
+    gain = compared.gain or Estimate(None, None, None)
+    return BaselineResult(cheap.trainer, metric, value, gain)
+
+
 def look_for_leaks(
     contract: ModelContract, rows: Assembled, frame: pd.DataFrame, split: Split
 ) -> LeakProbe:
@@ -72,7 +99,13 @@ def look_for_leaks(
 def _unlearnt(contract: ModelContract, train: LabelledRows, test: LabelledRows) -> np.ndarray:
     """Scores of trees that were shown each row with another row's label."""
     chance = np.random.default_rng(contract.seed)
-    size = min(SHUFFLED_ROWS, len(train))
-    some = train.only(np.sort(chance.choice(len(train), size, replace=False)))
+    some = _some(contract, train)
     shuffled = LabelledRows(some.matrix, chance.permutation(some.labels), some.groups)
     return fit(SHUFFLED, shuffled, test, seed=contract.seed).predict(test.matrix.values)
+
+
+def _some(contract: ModelContract, train: LabelledRows) -> LabelledRows:
+    """A seeded sample of the training rows, in their order."""
+    chance = np.random.default_rng(contract.seed)
+    size = min(CHEAP_ROWS, len(train))
+    return train.only(np.sort(chance.choice(len(train), size, replace=False)))

@@ -31,6 +31,7 @@ from mlops_pipeline.evaluation.verdict import (
     shown,
 )
 from mlops_pipeline.evaluation.vetoes import (
+    judge_baseline,
     judge_controls,
     judge_fairness,
     judge_leaks,
@@ -55,6 +56,7 @@ def judge(contract: ModelContract, report: EvaluationReport) -> GateResult:
         *judge_comparison(contract, report),
         *judge_fairness(contract, report),
         *judge_resources(contract, report.resources),
+        *judge_baseline(contract, report),
         *judge_controls(report),
         *judge_leaks(report),
     )

@@ -139,6 +139,16 @@ class ControlResult:
 
 
 @dataclass(frozen=True, slots=True)
+class BaselineResult:
+    """The candidate beside a cheap model that was fitted on the same rows."""
+
+    name: str
+    metric: str
+    value: float | None  # of the baseline
+    gain: Estimate  # of the candidate over it; positive is better
+
+
+@dataclass(frozen=True, slots=True)
 class Leak:
     """Something by which the answer may have reached the model."""
 
@@ -183,6 +193,7 @@ class EvaluationReport:
     importance: dict[str, float]
     changes: tuple[Change, ...]
     controls: tuple[ControlResult, ...] = ()
+    baseline: BaselineResult | None = None
     leaks: LeakProbe | None = None  # None: no gain was suspicious
     attributions: dict[str, float] = field(default_factory=dict)  # mean |log-odds| of a feature
 

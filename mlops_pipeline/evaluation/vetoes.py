@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.evaluation.outcomes import Outcome, against_bounds, more_rows
+from mlops_pipeline.evaluation.outcomes import (
+    Outcome,
+    against_bounds,
+    against_champion,
+    more_rows,
+)
 from mlops_pipeline.evaluation.records import (
     Estimate,
     EvaluationReport,
@@ -142,6 +147,30 @@ def judge_controls(report: EvaluationReport) -> Iterator[Finding]:
             Verdict.ERROR if control.held is False else None,
             f"{control.name} must be {control.must}; {said}: {control.detail}",
         )
+
+
+def judge_baseline(contract: ModelContract, report: EvaluationReport) -> Iterator[Finding]:
+    """A candidate that a cheap model beats is rejected; one that is not ahead of it is held."""
+    result = report.baseline
+    if result is None:
+        if contract.acceptance.beat_linear:
+            yield _absent(Kind.EVIDENCE, "cheap baseline")
+        return
+    gain = result.gain
+    outcome = against_champion(gain, 0.0)
+    if outcome is Outcome.INCONCLUSIVE and (gain.value or 0.0) > 0:
+        said, worst = "ahead of it, not proven", None
+    else:
+        said, worst = outcome.value.replace("_", "-"), EFFECT[outcome]
+    yield Finding(
+        Kind.EVIDENCE,
+        "cheap baseline",
+        outcome,
+        worst if contract.acceptance.beat_linear and worst is not Verdict.PROMOTE else None,
+        f"{result.metric} against a {result.name} model: gain {shown(gain, signed=True)}: {said}",
+        estimate=gain,
+        bound=0.0,
+    )
 
 
 def judge_leaks(report: EvaluationReport) -> Iterator[Finding]:

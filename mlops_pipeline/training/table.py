@@ -21,7 +21,22 @@ def _torch() -> Trainer:
     return TorchTrainer()
 
 
-TRAINERS: dict[str, Callable[[], Trainer]] = {"lightgbm": _lightgbm, "torch": _torch}
+def _linear() -> Trainer:
+    from mlops_pipeline.training.linear import LinearTrainer
+
+    return LinearTrainer()
+
+
+TRAINERS: dict[str, Callable[[], Trainer]] = {
+    "lightgbm": _lightgbm,
+    "torch": _torch,
+    "linear": _linear,  # the baseline to beat; no server reads its files
+}
+
+
+def fit_baseline(train: LabelledRows, validation: LabelledRows) -> Model:
+    """The cheap model that a candidate has to beat."""
+    return trainer("linear").fit(train, validation, params={}, seed=0)
 
 
 def fit(candidate: Candidate, train: LabelledRows, validation: LabelledRows, *, seed: int) -> Model:

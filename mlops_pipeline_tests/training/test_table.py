@@ -8,7 +8,9 @@ from mlops_pipeline.training.table import load
 
 
 def test_an_unknown_trainer_is_named_beside_those_that_exist() -> None:
-    with pytest.raises(TrainingError, match=r"named 'forest'; there are \['lightgbm', 'torch'\]"):
+    with pytest.raises(
+        TrainingError, match=r"'forest'; there are \['lightgbm', 'linear', 'torch'\]"
+    ):
         load("forest", {})
 
 
