@@ -67,7 +67,7 @@ def maturity_of(
 ) -> MaturityCurve:
     """The curve that these predictions show at `as_of`."""
     first = {name: known.first_known for name, known in by_prediction(labels).items()}
-    events = [time.to_pydatetime() for time in predictions["event_time"]]
+    events = [time.to_pydatetime() for time in predictions["event_time"].dt.floor("us")]
     ages = np.array([(as_of - event) / HOUR for event in events], dtype=np.float64)
     delays = np.array(
         [

@@ -122,3 +122,44 @@ def test_the_order_of_labels_does_not_move_the_result() -> None:
 def test_a_frame_without_labels_is_refused() -> None:
     with pytest.raises(MonitoringError, match="pass the frame of join_labels"):
         judge_performance(CONTRACT, answers(1), version="1", as_of=MONDAY)
+
+
+def test_a_version_is_degraded_only_where_the_whole_interval_lies_beyond_the_margin() -> None:
+    chance = np.random.default_rng(3)
+    scores = chance.random(800)
+    labels = (chance.random(800) < scores) * 1.0
+    joined = pd.DataFrame(
+        {
+            "version": "1",
+            "event_time": pd.Timestamp(MONDAY) + pd.to_timedelta(np.arange(800), unit="h"),
+            "score": scores,
+            "label": labels,
+            "told": True,
+            "corrected": False,
+            "matured": True,
+        }
+    )
+    as_of = MONDAY + 60 * DAY
+    for released, outcome in ((0.8, "healthy"), (0.84, "healthy"), (0.99, "degraded")):
+        found = judge_performance(
+            CONTRACT, joined, version="1", as_of=as_of, released={"roc_auc": released}
+        )
+        assert found.outcome == outcome, found.reason
+    assert "at the release, margin 0.05" in found.reason
+    assert found.metrics["cost"].value == pytest.approx(1 - found.metrics["accuracy"].value)  # type: ignore[operator]
+
+
+def test_slices_are_cut_by_the_features_that_were_served() -> None:
+    joined = join_labels(CONTRACT, answers(8), [told(n, n % 2 * 1.0) for n in range(8)], MONDAY)
+    joined = join_labels(
+        CONTRACT, answers(8), [told(n, n % 2 * 1.0) for n in range(8)], MONDAY + 30 * DAY
+    )
+    features = pd.DataFrame({"region": ["north"] * 5 + ["south"] * 3})
+    found = judge_performance(
+        CONTRACT, joined, version="1", as_of=MONDAY + 30 * DAY, features=features
+    )
+    assert [(s.value, s.rows, s.positives) for s in found.slices] == [
+        ("north", 5, 2),
+        ("south", 3, 2),
+    ]
+    assert found.slices[0].estimate.value is None  # fewer rows than the slice asks for
