@@ -14,6 +14,8 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.delivery import approvals, diagram
 from mlops_pipeline.delivery.abort import abort_rollout
 from mlops_pipeline.delivery.assignment import bucket, meets_candidate
+from mlops_pipeline.delivery.forecast import foresee
+from mlops_pipeline.delivery.plan import parse_plan
 from mlops_pipeline.delivery.rollback import roll_back
 from mlops_pipeline.delivery.start import deploy_first, start_rollout
 from mlops_pipeline.delivery.testers import tester_key
@@ -72,7 +74,10 @@ def status(model: str, as_json: bool) -> None:
     metavar="HOURS",
     help="Past checklist and approvals, for so long. Loud, and red until a normal promotion.",
 )
-def start(model: str, version: str, reason: str, first: bool, break_glass: float | None) -> None:
+@click.option("--strict", is_flag=True, help="Refuse where traffic cannot supply the evidence.")
+def start(
+    model: str, version: str, reason: str, first: bool, break_glass: float | None, strict: bool
+) -> None:
     """Begin a rollout; the sensor or the job takes its steps. With --first, serve it at once."""
     world, contract, now = _world(), _contract(model), datetime.now(UTC)
     if first:
@@ -90,7 +95,9 @@ def start(model: str, version: str, reason: str, first: bool, break_glass: float
         now=now,
         actor=getuser(),
         break_glass=glass,
+        strict=strict,
     )
+    click.echo(str(foresee(world, parse_plan(row.plan), now=now)))
     click.echo(
         f"rollout {row.id} of version {version} is planned; {model}__rollout_step takes it on"
     )

@@ -138,6 +138,19 @@ class AccessLog:
         self.position = Position(inode, offset)
 
 
+def tail_of(path: Path, size: int) -> Iterator[AccessLine]:
+    """Whole lines among the last `size` bytes of the file; none where there is no file."""
+    if not path.exists():
+        return
+    found = path.stat()
+    offset = max(0, found.st_size - size)
+    if offset:
+        with path.open("rb") as file:
+            file.seek(offset)
+            offset += len(file.readline())
+    yield from AccessLog(path, Position(found.st_ino, offset)).read()
+
+
 def rotated(path: Path) -> list[Path]:
     """Files that the log was moved to, oldest first."""
     found = (p for p in path.parent.glob(f"{path.name}.*") if p.suffix[1:].isdigit())

@@ -1,15 +1,17 @@
 """Beginnings: a rollout against the champion, or a first version that has nothing to meet."""
 
+import logging
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.delivery.forecast import foresee
 from mlops_pipeline.delivery.plan import plan_digest, plan_json, plan_rollout, without_people
 from mlops_pipeline.delivery.settle import settle
 from mlops_pipeline.delivery.world import Notice, World, await_host
 from mlops_pipeline.errors import DeliveryError
-from mlops_pipeline.ledger import champion, overrides, rollouts, versions
+from mlops_pipeline.ledger import audit, champion, overrides, rollouts, versions
 from mlops_pipeline.ledger.audit import PIPELINE
 from mlops_pipeline.ledger.champion import Champion
 from mlops_pipeline.ledger.rollouts import RolloutRow
@@ -17,6 +19,7 @@ from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.ledger.versions import VersionRow
 
 HOST_SECONDS = 60.0
+logger = logging.getLogger(__name__)
 
 
 def deploy_first(
@@ -74,6 +77,7 @@ def start_rollout(
     stable: str | None = None,
     actor: str = PIPELINE,
     break_glass: timedelta | None = None,
+    strict: bool = False,
 ) -> RolloutRow:
     """A rollout of `candidate` against the champion is planned; no traffic moves yet.
 
@@ -81,6 +85,7 @@ def start_rollout(
         stable: the champion, where the caller wants to be sure that nobody moved it.
         break_glass: let the version past checklist and approvals for so long. Loud: an incident,
             and a red check until a normal promotion. Guards and reflex watch as ever.
+        strict: refuse where the observed traffic cannot supply the evidence before a deadline.
 
     Raises:
         DeliveryError: there is no champion (use `deploy_first`), or `stable` is not it.
@@ -93,6 +98,9 @@ def start_rollout(
     else:
         with reading(world.engine) as view:
             _require_ready(world, versions.get(view, model, candidate))
+    expected = foresee(world, plan, now=now)
+    if strict and expected.too_slow:
+        raise DeliveryError(f"{model}: {expected}; wait for more traffic or change the plan")
     with transaction(world.engine) as tx:
         if break_glass is not None:
             _tell_of_glass(world, tx, model, candidate, reason, actor, now, now + break_glass)
@@ -106,7 +114,7 @@ def start_rollout(
             )
         if candidate == leading.version:
             raise DeliveryError(f"{model}: version {candidate} is champion already")
-        return rollouts.start(
+        row = rollouts.start(
             tx,
             model,
             candidate=candidate,
@@ -118,6 +126,18 @@ def start_rollout(
             deadline=now + plan.deadline,
             actor=actor,
         )
+        detail = {"says": str(expected), "too_slow": list(expected.too_slow)}
+        audit.append(
+            tx,
+            now=now,
+            actor=actor,
+            action="rollout.forecast",
+            subject=rollouts.subject_of(model, row.id),
+            detail=detail,
+        )
+        if expected.too_slow:
+            logger.warning("event=traffic_too_slow rollout=%d forecast=%r", row.id, str(expected))
+        return row
 
 
 def _tell_of_glass(

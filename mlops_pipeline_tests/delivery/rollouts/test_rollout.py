@@ -1,5 +1,6 @@
 """Rollouts on a node without processes: every move, every refusal, every crash in between."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -406,3 +407,25 @@ def test_with_the_node_down_the_wish_is_recorded_and_kept_later(
 class _NoNode:
     def roll_back(self, model: str, **_: object) -> None:
         raise NodeUnreachable("gone")
+
+
+def test_a_rollout_that_traffic_cannot_feed_is_warned_of_or_refused(
+    world: World, node: FakeNode, users: Users
+):
+    slow = [
+        {"at": str(NOW.timestamp() - 10 * n), "id": f"r{n}", "method": "POST", "path": "/",
+         "code": 200, "flags": "-", "cluster": f"{MODEL}-v1", "attempts": 1, "ms": 5.0,
+         "rollout": "first", "weight": 0.0, "unit": f"u{n}"}
+        for n in range(59, -1, -1)
+    ]  # fmt: skip
+    log = node.settings.home / "node" / "access.jsonl"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("".join(json.dumps(line) + "\n" for line in slow))
+    said = {"candidate": "2", "reason": "passed", "now": NOW}
+    with pytest.raises(DeliveryError, match=r"10 %: 60 units at a share of 0.1 take 1.67 h, the"):
+        start_rollout(world, short_contract(), **said, strict=True)
+    row = start_rollout(world, short_contract(), **said)
+    with reading(world.engine) as tx:
+        (told,) = (e for e in audit.entries(tx) if e.action == "rollout.forecast")
+    assert told.subject.endswith(f"/{row.id}")
+    assert told.detail["too_slow"][0].startswith("10 %: 60 units")
