@@ -90,8 +90,8 @@ def join_labels(
     """Every prediction with what is known of it at `as_of`: a missing label stays visible.
 
     Adds `label` (1, 0 or NaN), `told` (a label record is there, be it "none"), `corrected`,
-    `weight` (one over the probability with which it was chosen for a label) and `matured` (its
-    event is at least `maturity_hours` ago; without them the contract's label delay).
+    `weight` (one over the probability with which it left a record and was chosen for a label) and
+    `matured` (its event is at least `maturity_hours` ago; without them the contract's label delay).
     """
     known = by_prediction(record for record in labels if record.label_time <= as_of)
     told = [known.get(name) for name in predictions["id"]]
@@ -104,9 +104,9 @@ def join_labels(
     joined["corrected"] = np.array(
         [one is not None and one.corrections > 0 for one in told], dtype=bool
     )
-    joined["weight"] = np.array(
-        [1.0 if one is None else 1 / one.sampled for one in told], dtype=np.float64
-    )
+    chosen = np.array([1.0 if one is None else one.sampled for one in told], dtype=np.float64)
+    kept = joined["rate"].to_numpy(np.float64) if "rate" in joined else np.ones(len(joined))
+    joined["weight"] = 1 / (chosen * kept)
     delay = declared(contract) if maturity_hours is None else timedelta(hours=maturity_hours)
     joined["matured"] = (joined["event_time"] <= as_of - delay).to_numpy(dtype=bool)
     return joined

@@ -18,7 +18,8 @@ class Served:
     """Live answers, one row for each prediction id, in the order in which they were given.
 
     `answers` has the columns id, at (arrival, UTC), version, unit, event_time (the entity's local
-    time), score and latency_ms; `features` has the same rows, with a column for each feature.
+    time), score, latency_ms and rate (the share of such answers that leave a record); `features`
+    has the same rows, with a column for each feature.
     """
 
     answers: pd.DataFrame
@@ -86,6 +87,7 @@ def _answers(rows: list[RequestRecord]) -> pd.DataFrame:
             "event_time": np.array([row.event_time for row in rows], dtype="datetime64[ns]"),
             "score": np.array([row.score for row in rows], dtype=np.float64),
             "latency_ms": np.array([row.latency_ms for row in rows], dtype=np.float64),
+            "rate": np.array([row.rate for row in rows], dtype=np.float64),
         }
     )
 

@@ -54,3 +54,8 @@ def test_a_few_labels_teach_no_age() -> None:
 def test_rows_count_by_the_inverse_of_their_chance_to_be_labelled() -> None:
     cohort = gather(parcels(), predictions(), told(3, sampled=0.25), end=END)
     assert set(cohort.rows["weight"]) == {4.0}
+
+
+def test_a_sampled_log_weighs_its_records() -> None:
+    answers = predictions().assign(rate=0.5)
+    assert set(gather(parcels(), answers, told(3), end=END).rows["weight"]) == {2.0}
