@@ -29,6 +29,7 @@ from mlops_pipeline.serving.intake import (
     Receive,
     Scope,
     Send,
+    fitting,
     named,
     read_body,
     unreadable,
@@ -44,6 +45,7 @@ from mlops_pipeline.serving.refusals import TIMED_OUT, TOO_LARGE, Refusal
 from mlops_pipeline.serving.request_log import Arm, Outcome, RequestLog
 
 logger = logging.getLogger(__name__)
+POST: Scope = {"method": "POST"}
 FAILED = "the version failed on this row; see the server's log"
 
 
@@ -143,14 +145,36 @@ class ServingApp:
             return  # the client left
         if self._faults is not None:
             await self._strike(call, self._faults)
+        status, content = self._judged(call, body)
+        await self._send(send, status, JSON, content, call)
+
+    @property
+    def straight(self) -> bool:
+        """Whether `answer_at_once` may be used: no drill waits, no drain closes connections."""
+        return self._faults is None and not self.pages.draining
+
+    def answer_at_once(
+        self, headers: dict[bytes, bytes], body: bytes
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Status, headers and content for a whole `POST /predict`; see `straight`."""
+        call = self._call(headers)
+        refused = named(call, headers) or unreadable(POST, headers) or fitting(body)
+        status, content = self._judged(call, refused or body)
+        return status, self._headers(status, JSON, content, call), content
+
+    def _judged(self, call: Call, body: bytes | Refusal) -> tuple[int, bytes]:
+        """Status and content; the call is noted and counted.
+
+        That happens before the answer leaves: what was heard was always counted.
+        """
         started = time.perf_counter()
         status, content = (
             self._refused(call, body) if isinstance(body, Refusal) else self._answered(call, body)
         )
         call.status, call.seconds = status, time.perf_counter() - started
-        self._note(call)  # before the answer leaves: what was heard was always counted
-        await self._send(send, status, JSON, content, call)
+        self._note(call)
         self.metrics.observe(call.arm, call.outcome, call.seconds, call.score)
+        return status, content
 
     async def _converse(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> None:
         """A request of several rows is answered in its dialect."""
@@ -297,6 +321,18 @@ class ServingApp:
         call: Call | None = None,
         more: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
+        headers = self._headers(status, kind, content, call, more)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    def _headers(
+        self,
+        status: int,
+        kind: bytes,
+        content: bytes,
+        call: Call | None = None,
+        more: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> list[tuple[bytes, bytes]]:
         headers = [
             (b"content-type", kind),
             (b"content-length", str(len(content)).encode()),
@@ -309,8 +345,7 @@ class ServingApp:
             headers.append((b"allow", b"POST" if call is not None else b"GET, HEAD"))
         if self.draining or status in (TIMED_OUT, TOO_LARGE):
             headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        return headers
 
 
 def digest(body: bytes) -> str:

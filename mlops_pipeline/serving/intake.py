@@ -71,6 +71,11 @@ def unreadable(
     return None
 
 
+def fitting(body: bytes, limit: int = MAX_BODY) -> Refusal | None:
+    """Why a whole body is too long, if it is."""
+    return _too_large(limit) if len(body) > limit else None
+
+
 async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes | Refusal | None:
     """The whole body; a refusal when it is too long or too slow; None when the client left."""
     message = await receive()

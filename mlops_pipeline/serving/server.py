@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mlops_pipeline.errors import ServingError
 from mlops_pipeline.serving.app import ServingApp
+from mlops_pipeline.serving.straight import StraightProtocol
 from mlops_pipeline.settings import SOCKET_PATH_LIMIT
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def serve(
         port=port or 0,
         uds=None if uds is None else str(uds),
         loop="uvloop",
-        http=HttpToolsProtocol,
+        http=StraightProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
