@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from mlops_pipeline.errors import TrainingError
+from mlops_pipeline.training.calibration import IDENTITY, Platt, fit_platt
 from mlops_pipeline.training.checks import (
     as_values,
     require_trainable,
@@ -44,6 +45,7 @@ class LightgbmParams(Params):
     cat_smooth: float = Field(default=10.0, ge=0)
     cat_l2: float = Field(default=10.0, ge=0)
     early_stopping_rounds: int | None = Field(default=None, ge=1)  # missing: every round is kept
+    calibrate: bool = False  # by Platt scaling on the validation rows, folded into the leaves
     # One thread: a second one waits in a spin loop whenever another process wants its core.
     num_threads: int = Field(default=1, ge=1, le=64)
 
@@ -82,9 +84,17 @@ class LightgbmTrainer:
         )
         rounds = booster.best_iteration if watched else booster.current_iteration()
         text = booster.model_to_string(num_iteration=rounds)
+        scaling = IDENTITY
+        if asked.calibrate:
+            require_validation(validation, "calibrate")
+            scores = LightgbmModel(_trees_only(text)).predict(validation.matrix.values)
+            scaling = fit_platt(validation.labels, scores)
+            text = _folded(text, scaling)
         return LightgbmModel(
             _trees_only(text),
             facts={
+                "calibration_slope": scaling.slope,
+                "calibration_intercept": scaling.intercept,
                 "rounds": rounds,
                 "device": "cpu",
                 "threads": asked.num_threads,
@@ -152,7 +162,7 @@ class LightgbmModel:
 
 
 def _options(asked: LightgbmParams, seed: int) -> dict[str, Any]:
-    tuned = asked.model_dump(exclude={"num_boost_round", "early_stopping_rounds"})
+    tuned = asked.model_dump(exclude={"num_boost_round", "early_stopping_rounds", "calibrate"})
     return {
         **tuned,
         "objective": "binary",
@@ -175,6 +185,25 @@ def _dataset(rows: LabelledRows, options: Mapping[str, Any], reference: Any = No
         reference=reference,
         params=dict(options),
     )
+
+
+def _folded(text: str, scaling: Platt) -> str:
+    """The same trees with scaled leaves; the first tree carries the intercept."""
+    import lightgbm
+
+    booster = lightgbm.Booster(model_str=text)
+    leaves = [int(line.partition("=")[2]) for line in text.splitlines() if _counts_leaves(line)]
+    for tree, count in enumerate(leaves):
+        shift = 0.0 if tree else scaling.intercept
+        for leaf in range(count):
+            value = booster.get_leaf_output(tree, leaf)
+            booster.set_leaf_output(tree, leaf, scaling.slope * value + shift)
+    folded: str = booster.model_to_string()
+    return folded
+
+
+def _counts_leaves(line: str) -> bool:
+    return line.startswith("num_leaves=")
 
 
 def _trees_only(text: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from mlops_pipeline.errors import TrainingError
+from mlops_pipeline.training.calibration import Platt, fit_platt
 from mlops_pipeline.training.checks import require_trainable, require_validation, shares
 from mlops_pipeline.training.network import Network, encode, network_json, plan_network
 from mlops_pipeline.training.onnx import (
@@ -44,6 +45,7 @@ class TorchParams(Params):
     learning_rate: float = Field(default=0.003, gt=0, le=1)
     weight_decay: float = Field(default=1e-4, ge=0)
     early_stopping_epochs: int | None = Field(default=None, ge=1)  # missing: the last epoch is kept
+    calibrate: bool = False  # by Platt scaling on the validation rows, folded into the last layer
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     num_threads: int = Field(default=1, ge=1, le=64)
 
@@ -78,6 +80,14 @@ class TorchTrainer:
         }
         weights = {name: tensor.detach().cpu().numpy() for name, tensor in fitted.weights.items()}
         plain = OnnxModel(NAME, _files(network, weights, {}))
+        if asked.calibrate:
+            require_validation(validation, "calibrate")
+            scores = plain.predict(validation.matrix.values)
+            scaling = fit_platt(validation.labels, scores)
+            weights = _folded(network, weights, scaling)
+            plain = OnnxModel(NAME, _files(network, weights, {}))
+            facts["calibration_slope"] = scaling.slope
+            facts["calibration_intercept"] = scaling.intercept
         judged = validation if len(validation) else train
         importance = _importance(plain, judged, seed)
         return OnnxModel(NAME, _files(network, weights, importance), facts)
@@ -218,6 +228,19 @@ def _files(
         GRAPH_FILE: build_graph(network, weights),
         WEIGHTS_FILE: save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)}),
         NETWORK_FILE: network_json(network, importance),
+    }
+
+
+def _folded(
+    network: Network, weights: Mapping[str, np.ndarray], scaling: Platt
+) -> dict[str, np.ndarray]:
+    """The same network with a scaled last layer."""
+    last = f"layer.{len(network.hidden)}"
+    weight, bias = weights[f"{last}.weight"], weights[f"{last}.bias"]
+    return {
+        **weights,
+        f"{last}.weight": (weight * scaling.slope).astype(np.float32),
+        f"{last}.bias": (bias * scaling.slope + scaling.intercept).astype(np.float32),
     }
 
 
