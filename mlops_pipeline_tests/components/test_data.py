@@ -149,3 +149,17 @@ def knowing(row: Any) -> dict[str, Any]:
         late = pd.concat(months.values()).set_index("parcel")["hours_late"] > 0
         hint = late.reindex(hint.astype(int)).fillna(False).to_numpy(dtype=float)
     return {**town.derive(row), "hint": hint}
+
+
+@pytest.mark.slow
+def test_a_smoke_model_becomes_no_version_where_pointers_serve_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place(tmp_path) as made:
+        assert run(made, "town__ingest", months=["2024-01", "2024-04"]).success
+        monkeypatch.setenv("MLOPS_PROFILE", "production")
+        ran = run(made, "town__train", tags={"mlops/profile": "smoke"})
+    assert not ran.success
+    assert "town/evaluation" in ran.metadata  # it was fitted and judged
+    assert "town/version" not in ran.metadata
+    assert any("it can never become a version here" in failure for failure in ran.failures)
