@@ -15,6 +15,7 @@ from mlops_pipeline.components.house import House
 from mlops_pipeline.components.metadata import table
 from mlops_pipeline.components.names import key, name
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.delivery import approvals
 from mlops_pipeline.delivery.judge import Action, Judgement, judge
 from mlops_pipeline.delivery.rollback import roll_back
 from mlops_pipeline.delivery.rollout import Looked, StepOutcome, act, look
@@ -22,7 +23,7 @@ from mlops_pipeline.delivery.settle import settle
 from mlops_pipeline.delivery.start import deploy_first, start_rollout
 from mlops_pipeline.delivery.world import World, open_world
 from mlops_pipeline.ledger import overrides, rollouts
-from mlops_pipeline.ledger.store import reading
+from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.monitoring.alerts import deliver_due
 from mlops_pipeline.registry.projection import project_aliases
 
@@ -44,6 +45,13 @@ class RollbackConfig(dg.Config):
 
     reason: str = Field(description="Why the version in service must leave.")
     to: str = Field(default="", description="A proven version; empty: the one before.")
+
+
+class ApprovalConfig(dg.Config):
+    """Who says yes, and why."""
+
+    approver: str = Field(description="Your name, as the audit chain shall show it.")
+    reason: str = Field(description="What you looked at.")
 
 
 class FirstConfig(dg.Config):
@@ -147,6 +155,32 @@ def rollback_job(contract: ModelContract) -> dg.JobDefinition:
         name=name(contract, "rollback"),
         description="Take the version in service out, for the one before or a named one.",
         **_alone(max_seconds=300),
+    )
+
+
+def approve_job(contract: ModelContract) -> dg.JobDefinition:
+    """A person's yes to the rollout that waits for it, given in the UI."""
+
+    @dg.op(name=name(contract, "say_yes"), out=dg.Out(dg.Nothing))
+    def say_yes(context: dg.OpExecutionContext, config: ApprovalConfig, house: House) -> None:
+        with transaction(house.ledger) as tx:
+            given = approvals.approve(
+                tx,
+                contract.name,
+                approver=config.approver,
+                reason=config.reason,
+                now=_now(),
+            )
+        context.log.info(f"approved: {', '.join(item.check for item in given)}")
+
+    @dg.graph(name=name(contract, "approve_graph"))
+    def yes() -> None:
+        say_yes.alias("say_yes")()
+
+    return yes.to_job(
+        name=name(contract, "approve"),
+        description="Say yes to the rollout that waits; bound to the evidence that it stands on.",
+        **_alone(max_seconds=60),
     )
 
 

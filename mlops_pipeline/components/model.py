@@ -9,7 +9,13 @@ from mlops_pipeline.components.automation import (
     rollout_sensor,
 )
 from mlops_pipeline.components.data import rows_asset, snapshot_asset, snapshot_checks
-from mlops_pipeline.components.delivery import first_job, glass_check, rollback_job, step_job
+from mlops_pipeline.components.delivery import (
+    approve_job,
+    first_job,
+    glass_check,
+    rollback_job,
+    step_job,
+)
 from mlops_pipeline.components.evaluation import evaluation_asset, gate_check
 from mlops_pipeline.components.features import (
     feature_checks,
@@ -86,6 +92,7 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
             ),
             step_job(contract),
             rollback_job(contract),
+            approve_job(contract),
             first_job(contract),
         ],
         schedules=[retrain_schedule(contract)],

@@ -57,6 +57,7 @@ class ShadowEvidence:
     n: int
     bad: dict[str, int]  # of the candidate, by guard
     shifts: tuple[float, ...]  # |score of candidate - score of stable| where both answered
+    scores: tuple[tuple[float, float], ...] = ()  # (stable, candidate), in the same order
 
 
 @dataclass(slots=True)
@@ -154,6 +155,7 @@ def shadow_evidence(
     answered = {record.id: record for record in stable if record.outcome is Outcome.OK}
     tally = _Counter()
     shifts = []
+    scores = []
     seen: set[str] = set()
     for copy in candidate:
         original = answered.get(copy.id)
@@ -163,7 +165,8 @@ def shadow_evidence(
         tally.add(guard.name for guard in guards if _copy_is_bad(copy, guard))
         if copy.score is not None and original.score is not None:
             shifts.append(min(1.0, abs(copy.score - original.score)))
-    return ShadowEvidence(tally.n, tally.bad, tuple(shifts))
+            scores.append((original.score, copy.score))
+    return ShadowEvidence(tally.n, tally.bad, tuple(shifts), tuple(scores))
 
 
 def _copy_is_bad(copy: RequestRecord, guard: GuardPlan) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from mlops_pipeline.delivery import sequential
+from mlops_pipeline.delivery.distribution import score_psi
 from mlops_pipeline.delivery.evidence import LiveEvidence, LiveStage, ShadowEvidence, Tally
 from mlops_pipeline.delivery.journal import Retreat
 from mlops_pipeline.delivery.plan import GuardPlan, Phase, RolloutPlan, Stop
@@ -31,7 +32,7 @@ class Finding:
     """One test: what was observed, against which limit, on how many units, how strong."""
 
     guard: str
-    test: str  # budget, relative, shadow, score_shift, split, within
+    test: str  # budget, relative, shadow, score_shift, distribution, split, within
     value: float | None  # observed share, or mean; None without any outcome
     limit: float
     n: int
@@ -135,6 +136,7 @@ def _against(plan: RolloutPlan, evidence: StageEvidence) -> tuple[Finding, ...]:
             log_e = float(sequential.log_e_above(bad, n, guard.budget))
             found.append(_finding(guard.name, "shadow", n, bad, guard.budget, log_e, limit))
     if evidence.shadow is not None:
+        found += _distribution(evidence.shadow, plan.max_score_psi)
         found.append(_score_shift(evidence.shadow, plan.max_score_shift, limit))
     if evidence.live is not None:
         found += [_split(stage) for stage in evidence.live.stages if 0 < stage.share < 1]
@@ -214,6 +216,9 @@ def _missing_in_shadow(plan: RolloutPlan, shadow: ShadowEvidence | None) -> list
     mean = math.fsum(shadow.shifts) / len(shadow.shifts) if shadow.shifts else math.inf
     if mean > plan.max_score_shift:
         return [f"mean score shift ({mean:.3g}) > max_score_shift ({plan.max_score_shift})"]
+    moved = score_psi(shadow.scores)
+    if moved is not None and moved > plan.max_score_psi:
+        return [f"scores are distributed otherwise: PSI ({moved:.3g}) > {plan.max_score_psi:g}"]
     return []
 
 
@@ -234,6 +239,15 @@ def _score_shift(shadow: ShadowEvidence, limit: float, e_limit: float) -> Findin
     mean = math.fsum(shadow.shifts) / n if n else None
     above = sum(shift > limit for shift in shadow.shifts)
     return Finding("score", "score_shift", mean, limit, n, above, _exp(log_e), e_limit)
+
+
+def _distribution(shadow: ShadowEvidence, limit: float) -> list[Finding]:
+    """For the record: it can hold a rollout, but its e-value is always 1."""
+    moved = score_psi(shadow.scores)
+    n = len(shadow.scores)
+    if moved is None:
+        return []
+    return [Finding("score", "distribution", moved, limit, n, 0, 1.0, math.inf)]
 
 
 def _split(stage: LiveStage) -> Finding:

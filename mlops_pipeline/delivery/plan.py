@@ -48,6 +48,7 @@ class RolloutPlan:
     approve_promotion: bool
     approve_seconds: float = 72 * 3600.0  # after which a question, or an answer, is too old
     four_eyes: bool = False  # two people, neither of whom began the rollout
+    max_score_psi: float = 1.0  # between both versions' scores of the same requests, in shadow
     glass_until: float | None = None  # unix seconds: checklist and approvals were overridden
 
     @property
