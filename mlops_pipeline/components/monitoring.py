@@ -202,7 +202,7 @@ def live_performance_asset(contract: ModelContract) -> dg.AssetsDefinition:
             as_released="As good as at its release.",
             estimate_holds="What the scores alone had promised came true.",
         ),
-        **common(contract, "monitoring"),
+        **common(contract, "monitoring", "pandas"),
     )
     def live_performance(
         house: House, inference_log: LogRef, labels: LabelsRef
