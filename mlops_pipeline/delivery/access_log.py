@@ -4,6 +4,7 @@ A position names the file by inode, so that reading goes on after the file was m
 rotation, and starts anew after it was truncated.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlops_pipeline.errors import DeliveryError
-
+logger = logging.getLogger(__name__)
 FILE_LIMIT = 64 * 1024 * 1024  # bytes
 KEPT_FILES = 8
 
@@ -101,8 +101,8 @@ class AccessLog:
     def read(self) -> Iterator[AccessLine]:
         """Whole lines since the last call, oldest first.
 
-        Raises:
-            DeliveryError: a whole line is no access line; the message names file and place.
+        What is no access line is left out and said in our log: a full disk tears lines, and one
+        torn line must not blind reflex and judge for ever.
         """
         for path in self._files():
             inode = path.stat().st_ino
@@ -126,15 +126,11 @@ class AccessLog:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                try:
-                    parsed = _decode(line)
-                except msgspec.DecodeError as error:
-                    raise DeliveryError(
-                        f"{path} at byte {offset}: no access line: {error}"
-                    ) from error
+                parsed = _parsed(line, path, offset)
                 offset += len(line)
                 self.position = Position(inode, offset)
-                yield parsed
+                if parsed is not None:
+                    yield parsed
         self.position = Position(inode, offset)
 
 
@@ -170,6 +166,14 @@ def rotate(path: Path, *, limit: int = FILE_LIMIT) -> bool:
     for stale in rotated(path)[:-KEPT_FILES]:
         stale.unlink()
     return True
+
+
+def _parsed(line: bytes, path: Path, offset: int) -> AccessLine | None:
+    try:
+        return _decode(line)
+    except msgspec.DecodeError as error:
+        logger.warning("event=torn_line path=%s byte=%d error=%s", path, offset, error)
+        return None
 
 
 def _begins_a_line(path: Path, offset: int) -> bool:

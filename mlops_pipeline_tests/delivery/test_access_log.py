@@ -13,7 +13,6 @@ from mlops_pipeline.delivery.access_log import (
     rotate,
     rotated,
 )
-from mlops_pipeline.errors import DeliveryError
 
 
 def line(name: str, **more: object) -> str:
@@ -94,11 +93,15 @@ def test_a_position_taken_now_skips_what_was_before(tmp_path: Path):
     assert ids(log) == ["2"]
 
 
-def test_a_line_that_is_no_access_line_is_named(tmp_path: Path):
+def test_a_torn_line_is_left_out_and_blinds_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     log = AccessLog(tmp_path / "a.jsonl")
-    log.path.write_text(line("1") + "{}\n")
-    with pytest.raises(DeliveryError, match=rf"a.jsonl at byte {len(line('1'))}: no access line"):
-        ids(log)
+    torn = line("2")[:20]
+    log.path.write_text(line("1") + "{}\n" + torn + line("3") + line("4"))
+    assert ids(log) == ["1", "4"]
+    assert caplog.text.count("event=torn_line") == 2
+    assert ids(log) == []
 
 
 def only(tmp_path: Path, **more: object) -> AccessLine:
