@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.delivery.forecast import foresee
 from mlops_pipeline.delivery.plan import plan_digest, plan_json, plan_rollout, without_people
+from mlops_pipeline.delivery.router import cluster_name
 from mlops_pipeline.delivery.settle import settle
 from mlops_pipeline.delivery.world import Notice, World, await_host
 from mlops_pipeline.errors import DeliveryError
@@ -93,6 +94,7 @@ def start_rollout(
     """
     model = contract.name
     plan = plan_rollout(contract)
+    _prove_way_back(world, model, now=now, actor=actor)
     if break_glass is not None:
         plan = without_people(plan, until=now + break_glass)
     else:
@@ -138,6 +140,22 @@ def start_rollout(
         if expected.too_slow:
             logger.warning("event=traffic_too_slow rollout=%d forecast=%r", row.id, str(expected))
         return row
+
+
+def _prove_way_back(world: World, model: str, *, now: datetime, actor: str) -> None:
+    """A champion that answers users now is recorded as having served well."""
+    with reading(world.engine) as view:
+        leading = champion.read(view, model)
+    if leading is None:
+        return
+    try:
+        answer = world.probe(model, "way-back")
+    except DeliveryError:
+        logger.warning("event=way_back_unproven model=%s", model)
+        return
+    if answer.status == 200 and answer.served_by == cluster_name(model, leading.version):
+        with transaction(world.engine) as tx:
+            versions.mark_served(tx, model, leading.version, now=now, actor=actor)
 
 
 def _tell_of_glass(

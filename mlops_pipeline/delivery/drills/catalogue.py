@@ -188,11 +188,11 @@ def disk_full(scene: Scene) -> None:
     folder = scene.settings.home / "node"
     if os.statvfs(folder).f_blocks * os.statvfs(folder).f_frsize > SMALL_DISK:
         raise DeliveryError(f"{folder} is no small disk of its own; this drill would fill yours")
-    with (folder / "filler").open("wb") as filler:
+    with (folder / "filler").open("wb", buffering=0) as filler:
         try:
             while True:
                 filler.write(b"x" * 65536)
-                filler.flush()
+
         except OSError:
             pass
     scene.until("the reflex retreats", lambda: scene.weight() == 0)

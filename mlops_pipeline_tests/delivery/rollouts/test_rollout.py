@@ -23,6 +23,7 @@ from mlops_pipeline.ledger import (
     quarantine,
     reviews,
     rollouts,
+    versions,
 )
 from mlops_pipeline.ledger.rollouts import RolloutState
 from mlops_pipeline.ledger.store import reading, transaction
@@ -429,3 +430,17 @@ def test_a_rollout_that_traffic_cannot_feed_is_warned_of_or_refused(
         (told,) = (e for e in audit.entries(tx) if e.action == "rollout.forecast")
     assert told.subject.endswith(f"/{row.id}")
     assert told.detail["too_slow"][0].startswith("10 %: 60 units")
+
+
+def test_the_way_back_is_proven_before_a_rollout_starts(world: World, node: FakeNode):
+    with reading(world.engine) as tx:
+        assert versions.get(tx, MODEL, "1").served is None
+    node.router.down.add("/run/flight_delay-1")
+    start_rollout(world, short_contract(), candidate="2", reason="passed", now=NOW)
+    with reading(world.engine) as tx:
+        assert versions.get(tx, MODEL, "1").served is None  # it did not answer
+    roll_back(world, MODEL, reason="make room", by="ana", now=NOW, condemn=False)
+    node.router.down.clear()
+    start_rollout(world, short_contract(), candidate="3", reason="passed", now=NOW)
+    with reading(world.engine) as tx:
+        assert versions.get(tx, MODEL, "1").served == NOW
