@@ -30,12 +30,42 @@ class Splits(Part):
     group: Literal["day", "row"] = "day"  # rows of one group share noise and are resampled together
 
 
+class Space(Part):
+    """The values of one parameter that a search may try: a range, or a few choices."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    whole: bool = False  # only integers
+    choices: tuple[str | int | float | bool, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Space":
+        ranged = self.low is not None and self.high is not None
+        if ranged == bool(self.choices) or (self.low is None) != (self.high is None):
+            raise ValueError("say either low and high, or choices")
+        if self.low is not None and self.high is not None:
+            if not self.low < self.high:
+                raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
+            if self.log and self.low <= 0:
+                raise ValueError("log needs low above 0")
+        return self
+
+
+class Search(Part):
+    """A search for better parameters on the validation rows, seeded by the contract."""
+
+    trials: int = Field(ge=1, le=500)
+    space: dict[Name, Space] = Field(min_length=1)
+
+
 class Candidate(Part):
     """One way to fit a model."""
 
     name: Name
     trainer: Literal["lightgbm", "torch"]
     params: dict[str, Any] = Field(default_factory=dict)
+    search: Search | None = None
 
     @field_validator("params")
     @classmethod
