@@ -18,6 +18,7 @@ from mlops_pipeline.registry.code import read_code
 from mlops_pipeline.registry.environment import read_environment
 from mlops_pipeline.registry.lineage import Lineage, lineage_digest
 from mlops_pipeline.training.assemble import Assembled, assemble
+from mlops_pipeline.training.search import search
 from mlops_pipeline.training.table import fit
 
 
@@ -55,6 +56,7 @@ def candidate_asset(contract: ModelContract, candidate: Candidate) -> dg.AssetsD
         rows = assembled(contract, house, features, split)
         seed = contract.seed if config.seed < 0 else config.seed
         tried = candidate.model_copy(update={"params": {**candidate.params, **config.params}})
+        tried, trials = search(tried, rows.train, rows.validation, seed=seed)
         model = fit(tried, rows.train, rows.validation, seed=seed)
         lineage = _lineage(contract, tried, features, split, seed)
         files = pack(contract, tried, model, lineage)
@@ -76,6 +78,8 @@ def candidate_asset(contract: ModelContract, candidate: Candidate) -> dg.AssetsD
             "bytes": sum(len(content) for content in files.values()),
             "importance": table({"feature": f, "share": share} for f, share in importance),
         }
+        if trials:
+            metadata["search"] = table({"log_loss": t.log_loss, **t.params} for t in trials)
         version = dg.DataVersion(reference.bundle)
         return dg.MaterializeResult(value=reference, data_version=version, metadata=metadata)
 
