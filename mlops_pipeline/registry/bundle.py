@@ -169,7 +169,7 @@ def open_bundle(folder: Path) -> Bundle:
         contract = parse_contract_json(contents[CONTRACT])
     except ContractError as error:
         raise RegistryError(f"{folder / CONTRACT}: {error}") from error
-    _agree(folder, manifest, contract, contents[LINEAGE])
+    _agree(folder, manifest, contract, contents)
     return Bundle(folder=folder, manifest=manifest, contract=contract)
 
 
@@ -194,10 +194,20 @@ def read_manifest(folder: Path) -> BundleManifest:
     return manifest
 
 
-def _agree(folder: Path, manifest: BundleManifest, contract: ModelContract, lineage: bytes) -> None:
+def _agree(
+    folder: Path,
+    manifest: BundleManifest,
+    contract: ModelContract,
+    contents: Mapping[str, bytes],
+) -> None:
+    """The manifest's words fit the files; digests are of the stored bytes, whatever is read today.
+
+    A later release reads an older contract with its new words' defaults, so writing it again would
+    give another digest.
+    """
     for what, said, true in (
-        ("contract_digest", manifest.contract_digest, contract_digest(contract)),
-        ("lineage_digest", manifest.lineage_digest, digest_of(lineage)),
+        ("contract_digest", manifest.contract_digest, digest_of(contents[CONTRACT])),
+        ("lineage_digest", manifest.lineage_digest, digest_of(contents[LINEAGE])),
         ("model", manifest.model, contract.name),
         ("cardinalities", manifest.cardinalities, cardinalities(contract)),
         ("feature_names", manifest.feature_names, tuple(f.name for f in contract.features.columns)),

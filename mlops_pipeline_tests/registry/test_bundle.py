@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 
 from mlops_pipeline.contract.load import contract_digest
-from mlops_pipeline.data.objects import ObjectStore
+from mlops_pipeline.data.objects import ObjectStore, canonical_json, digest_of
 from mlops_pipeline.errors import RegistryError
-from mlops_pipeline.registry.bundle import cardinalities, open_bundle, pack, tree_digest
+from mlops_pipeline.registry.bundle import (
+    CONTRACT,
+    MANIFEST,
+    cardinalities,
+    open_bundle,
+    pack,
+    tree_digest,
+)
 from mlops_pipeline.registry.lineage import lineage_digest
 from mlops_pipeline_tests.data import tiny
 from mlops_pipeline_tests.registry.parts import FILES, FileModel, bundle, laid_out, lineage
@@ -135,3 +142,16 @@ def test_opening_imports_no_heavy_client() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_bundle_of_an_earlier_release_opens_though_the_contract_has_new_words(
+    tmp_path: Path,
+) -> None:
+    files = bundle()
+    older = json.loads(files[CONTRACT])
+    del older["acceptance"]["beat_linear"]  # a word that this release reads by its default
+    files[CONTRACT] = canonical_json(older)
+    manifest = json.loads(files[MANIFEST])
+    manifest["contract_digest"] = manifest["files"][CONTRACT] = digest_of(files[CONTRACT])
+    files[MANIFEST] = canonical_json(manifest)
+    assert open_bundle(laid_out(tmp_path / "older", files)).contract.acceptance.beat_linear is None
