@@ -16,7 +16,7 @@
 | `mlops_alerts_undelivered` | | news that has not reached everybody (no model) |
 | `mlops_rollout_state` | version, state | 1 for the newest rollout's state |
 | `mlops_rollout_step` | version | index of the newest rollout's step |
-| `mlops_rollout_e_value` | version, guard, test | newest decision's evidence |
+| `mlops_rollout_e_value` | version, guard, test | newest evidence of the newest rollout |
 | `mlops_champion` | version | 1 for the version that leads |
 | `mlops_retrains_total` | source, outcome | requests |
 | `mlops_retrain_minutes_total` | | from launch to end |
@@ -25,6 +25,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Connection
@@ -151,16 +152,23 @@ def _rollouts(tx: Connection, models: tuple[str, ...]) -> Iterator[Metric]:
         of = {"model": model, "version": last.candidate}
         state.append(({**of, "state": last.state.value}, 1))
         step.append((of, last.step))
-        for decision in decisions.of_rollout(tx, last.id)[-1:]:
-            e_value += [
-                ({**of, "guard": found["guard"], "test": found["test"]}, found["e_value"])
-                for found in decision.evidence.get("judgement", {}).get("findings", [])
-                if "e_value" in found
-            ]
+        e_value += [
+            ({**of, "guard": found["guard"], "test": found["test"]}, found["e_value"])
+            for found in _newest_findings(tx, last.id)
+        ]
     yield _gauge("champion", "the version that leads", leads)
     yield _gauge("rollout_state", "state of the newest rollout", state)
     yield _gauge("rollout_step", "step of the newest rollout", step)
     yield _gauge("rollout_e_value", "evidence of the newest decision", e_value)
+
+
+def _newest_findings(tx: Connection, rollout: int) -> list[dict[str, Any]]:
+    """Of the newest decision that rests on evidence: the last ones only carry it out."""
+    for decision in reversed(decisions.of_rollout(tx, rollout)):
+        found: list[dict[str, Any]] = decision.evidence.get("judgement", {}).get("findings", [])
+        if found:
+            return found
+    return []
 
 
 def _retrains(tx: Connection, models: tuple[str, ...]) -> Iterator[Metric]:

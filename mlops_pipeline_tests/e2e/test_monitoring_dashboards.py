@@ -111,18 +111,17 @@ def _panels() -> Iterator[tuple[str, str]]:
 
 
 def _silent_panels(prometheus: str) -> list[str]:
-    """Panels whose query gives nothing; asked again for half a minute, for rates need two looks."""
-    give_up = time.monotonic() + 30
-    while True:
-        empty = [name for name, query in _panels() if not _answer(prometheus, query)]
-        if not empty or time.monotonic() > give_up:
-            return empty
+    """Panels whose query never gives anything; asked for a minute, for rates need two looks."""
+    waiting, give_up = dict(_panels()), time.monotonic() + 60
+    while waiting and time.monotonic() < give_up:
+        waiting = {name: query for name, query in waiting.items() if not _answer(prometheus, query)}
         time.sleep(0.5)
+    return list(waiting)
 
 
 def _answer(prometheus: str, query: str) -> bool:
     told = httpx.get(
-        f"{prometheus}/api/v1/query", params={"query": query.replace("$__rate_interval", "20s")}
+        f"{prometheus}/api/v1/query", params={"query": query.replace("$__rate_interval", "30s")}
     ).json()
     assert told["status"] == "success", (query, told)
     return any(one["value"][1] != "NaN" for one in told["data"]["result"])
@@ -167,7 +166,7 @@ def _metrics(environment: dict[str, str]) -> Iterator[str]:
 @contextmanager
 def _prometheus(target: str, folder: Path) -> Iterator[str]:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["global"] = {"scrape_interval": "3s", "evaluation_interval": "3s"}
     config["rule_files"] = [str(DEPLOY / "prometheus" / "rules" / "*.yml")]
     config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
     config.pop("alerting")
