@@ -45,19 +45,19 @@ def contract() -> ModelContract:
     return load_contract(PACKAGE_MODELS / "flight_delay" / "contract.yaml")
 
 
-def write_parts(folder: Path, rows: int) -> list[Path]:
-    """Monthly parts with about so many rows, as the pipeline stores them."""
+def write_parts(folder: Path, rows: int) -> None:
+    """Monthly parts with about so many rows, as the pipeline stores them; not twice."""
+    if any(folder.glob("*.parquet")):
+        return
     of = contract()
     year = read_source(of, Window.of_months("2013-01", "2013-12"))
     month = year[AT].dt.month
-    files = []
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(round(rows / YEAR_ROWS)):
         for key in range(1, 13):
             part = year[month == key]
             part = part.assign(**{AT: part[AT] + pd.Timedelta(364 * number, "D")})
-            files.append(folder / f"{number:03}-{key:02}.parquet")
-            files[-1].write_bytes(encode_part(of, part))
-    return files
+            (folder / f"{number:03}-{key:02}.parquet").write_bytes(encode_part(of, part))
 
 
 def ours(files: list[Path]) -> tuple[int, float]:
@@ -187,11 +187,11 @@ def one_engine(engine: str, folder: Path) -> None:
     print(json.dumps(found))
 
 
-def measure(rows: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Medians of each engine, in turns."""
+def measure(rows: int, rounds: int, kept: Path | None) -> dict[str, dict[str, float]]:
+    """Medians of each engine, in turns; parts are kept in `kept` for another run, or nowhere."""
     runs: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+        folder = Path(scratch) if kept is None else kept / str(rows)
         write_parts(folder, rows)
         for _ in range(rounds):
             for engine in ENGINES:
@@ -214,16 +214,21 @@ def main() -> None:
     words.add_argument("--rows", type=int, nargs="+", default=[336_776, 3_367_760, 10_103_280])
     words.add_argument("--rounds", type=int, default=2)
     words.add_argument("--engine", choices=list(ENGINES), help=argparse.SUPPRESS)
-    words.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    words.add_argument("--folder", type=Path, help="keep the parts here, and use them again")
+    words.add_argument("--write", action="store_true", help="only write the parts")
     chosen = words.parse_args()
     if chosen.engine:
         one_engine(chosen.engine, chosen.folder)
+        return
+    if chosen.write:
+        for rows in chosen.rows:
+            write_parts(chosen.folder / str(rows), rows)
         return
     sizes = [336_776] if chosen.quick else chosen.rows
     print("| rows | engine | seconds | CPU seconds | peak GiB |\n|---|---|---|---|---|")
     found: dict[str, dict[str, float]] = {}
     for rows in sizes:
-        found = measure(rows, 1 if chosen.quick else chosen.rounds)
+        found = measure(rows, 1 if chosen.quick else chosen.rounds, chosen.folder)
         for engine, of in found.items():
             print(
                 f"| {of['rows']:,.0f} | {engine} | {of['seconds']:.2f} | "
