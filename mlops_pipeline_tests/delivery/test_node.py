@@ -11,9 +11,9 @@ import httpx
 import psutil
 import pytest
 
+from mlops_pipeline.delivery import testers
 from mlops_pipeline.delivery.assignment import meets_candidate
 from mlops_pipeline.delivery.envoy_routes import TESTER_HEADERS
-from mlops_pipeline.delivery.testers import tester_key
 from mlops_pipeline.errors import DeliveryError, NodeUnreachable, StaleGeneration
 from mlops_pipeline_tests.delivery.conftest import Load, NodeProcess, until
 
@@ -149,7 +149,7 @@ def test_testers_choose_a_version_and_users_cannot(node: NodeProcess):
     node.serve("m", "1")
     node.serve("m", "2")
     put(node, 1, 0)
-    key = {"x-tester": tester_key(node.settings)}
+    key = {"x-tester": testers.tester_key(node.settings)}
     with httpx.Client(base_url=node.url) as ask:
         for headers, expected in (
             ({**key, "x-model-variant": "candidate"}, "m-v2"),
