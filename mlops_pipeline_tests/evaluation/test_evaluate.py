@@ -144,7 +144,7 @@ def test_a_month_of_flights_is_evaluated_in_two_seconds() -> None:
         "origin": chance.choice(["EWR", "JFK", "LGA"], 28_000),
         "hour": chance.integers(0, 24, 28_000).astype(float),
     }
-    started = time.perf_counter()
+    started = time.process_time()
     found = evaluated(asked, truth, np.clip(truth + 0.02, 0, 1), cuts=cuts, judged=judged)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert len(found.slices) == 16 + 3 + 4
