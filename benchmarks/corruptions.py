@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from spoilt import AT, CORRUPTIONS, Corruption
+from _spoilt import AT, CORRUPTIONS, Corruption
 
 from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.contract.load import load_contract

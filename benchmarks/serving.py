@@ -37,7 +37,7 @@ import uvicorn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import serving_peers as peers  # noqa: E402  found by the line above
+from benchmarks import _serving_peers as peers  # noqa: E402  found by the line above
 from mlops_pipeline.contract.model import ModelContract  # noqa: E402
 from mlops_pipeline.features.declared import cardinalities, feature_names  # noqa: E402
 from mlops_pipeline.features.matrix import FeatureMatrix  # noqa: E402

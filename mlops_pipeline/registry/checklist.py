@@ -14,8 +14,9 @@ from pathlib import Path
 from mlops_pipeline.contract.load import parse_contract_json
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.objects import ObjectStore
-from mlops_pipeline.errors import FeatureError, RegistryError
-from mlops_pipeline.features.online import newest
+from mlops_pipeline.data.windows import month_start
+from mlops_pipeline.errors import RegistryError
+from mlops_pipeline.features.readiness import readiness
 from mlops_pipeline.ledger import audit, champion, versions
 from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.ledger.versions import VersionRow, VersionStatus
@@ -64,7 +65,7 @@ def promotion_checklist(
         Item("signature", *_signature(stores, known.row)),
         Item("rebuild", *_rebuild(stores, known, now=now)),
         Item("card", *_card(contract)),
-        Item("look-ups", *_lookups(stores, contract, known.lineage)),
+        Item("look-ups", *_lookups(stores, contract, known.lineage, now=now)),
         Item("way back", *_way_back(stores, known.row)),
     )
 
@@ -156,17 +157,16 @@ def _card(contract: ModelContract) -> tuple[bool, str]:
     return True, "the contract says what it is for, whose it is, and what it leaves out"
 
 
-def _lookups(stores: Stores, contract: ModelContract, lineage: Lineage) -> tuple[bool, str]:
-    if not contract.history:
-        return True, "no feature looks anything up"
+def _lookups(
+    stores: Stores, contract: ModelContract, lineage: Lineage, *, now: datetime
+) -> tuple[bool, str]:
+    """Whole and fresh look-ups of the version's own definition are published."""
+    last = contract.source.last
+    replayed = last is not None and month_start(last, 1) <= now.replace(tzinfo=None)
     folder = stores.settings.feature_snapshots / contract.name
-    try:
-        found = newest(folder, lineage.definition)
-    except FeatureError as error:
-        return False, str(error)
-    if found is None:
-        return False, f"no feature snapshot of {lineage.definition[:12]}… is published; publish one"
-    return True, f"look-ups as of {found.as_of} are published"
+    asked = None if replayed else now.date()  # a source that has ended is asked about its past
+    found = readiness(folder, contract, lineage.definition, asked)
+    return found.ready, found.reason
 
 
 def _way_back(stores: Stores, version: VersionRow) -> tuple[bool, str]:

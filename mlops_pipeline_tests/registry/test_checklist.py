@@ -40,9 +40,9 @@ def items(stores: Stores, **changes: object) -> dict[str, Item]:
 def test_a_version_just_built_lacks_only_its_look_ups(stores: Stores) -> None:
     found = items(stores)
     assert [name for name, item in found.items() if not item.passed] == ["look-ups"]
-    assert "publish one" in found["look-ups"].text
+    assert "materialise visits/feature_snapshot" in found["look-ups"].text
     assert found["way back"].text == "first version: there is nothing to go back to"
-    assert "NO  look-ups: no feature snapshot of" in "\n".join(
+    assert "NO  look-ups: missing: nothing is published in" in "\n".join(
         checklist_lines(tuple(found.values()))
     )
 
