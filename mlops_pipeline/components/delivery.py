@@ -12,8 +12,8 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_pipeline.components.house import House
-from mlops_pipeline.components.metadata import table
 from mlops_pipeline.components.names import key, name
+from mlops_pipeline.components.steps import judgement_metadata, look_metadata
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.delivery import approvals
 from mlops_pipeline.delivery.judge import Action, Judgement, judge
@@ -83,7 +83,7 @@ def step_job(contract: ModelContract) -> dg.JobDefinition:
         if isinstance(seen, StepOutcome):
             context.log.info(f"{seen.action}: {'; '.join(seen.reasons)}")
             return
-        yield dg.Output(seen, output_name="looked", metadata=_seen(seen))
+        yield dg.Output(seen, output_name="looked", metadata=look_metadata(seen))
 
     @dg.op(
         name=name(contract, "judge"),
@@ -92,7 +92,9 @@ def step_job(contract: ModelContract) -> dg.JobDefinition:
     def judge_evidence(looked: Looked) -> Iterator[dg.Output[Judged]]:
         judgement = judge(looked.plan, looked.evidence, now=_now())
         yield dg.Output(
-            (looked, judgement), output_name=judgement.action.value, metadata=_judged(judgement)
+            (looked, judgement),
+            output_name=judgement.action.value,
+            metadata=judgement_metadata(judgement),
         )
 
     def acting(action: Action, what: str) -> dg.OpDefinition:
@@ -274,36 +276,3 @@ def _world(house: House) -> World:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _seen(looked: Looked) -> dict[str, Any]:
-    live = looked.evidence.live
-    return {
-        "rollout": looked.row.id,
-        "candidate": looked.row.candidate,
-        "stable": looked.row.stable,
-        "stop": looked.stop.phase.value,
-        "weight %": looked.stop.weight / 100,
-        "generation": looked.row.generation,
-        "units of the candidate": live.candidate.n if live else 0,
-        "compared in shadow": looked.evidence.shadow.n if looked.evidence.shadow else 0,
-    }
-
-
-def _judged(judgement: Judgement) -> dict[str, Any]:
-    return {
-        "action": judgement.action.value,
-        "reasons": "; ".join(judgement.reasons),
-        "findings": table(
-            {
-                "guard": f.guard,
-                "test": f.test,
-                "value": f.value,
-                "limit": f.limit,
-                "n": f.n,
-                "e-value": f.e_value,
-                "needed": f.e_limit,
-            }
-            for f in judgement.findings
-        ),
-    }

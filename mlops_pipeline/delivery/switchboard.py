@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlops_pipeline.delivery.arms import gives_nobody_more, retreated
 from mlops_pipeline.delivery.hosts import HostSpec, Key
 from mlops_pipeline.delivery.journal import (
     DEFAULT_CONSECUTIVE,
@@ -159,7 +160,7 @@ class Switchboard:
             routes = self._journal.routes.get(model)
             if routes is None:
                 raise DeliveryError(f"{model} is not routed by this node; nothing to roll back")
-            leaving, arms = _retreated(routes.arms, to)
+            leaving, arms = retreated(routes.arms, to)
             before = self._journal.retreat_of(model, leaving, routes.arms.salt)
             again = before if arms == routes.arms else None
             if again is not None and again.route_version:
@@ -228,7 +229,7 @@ class Switchboard:
                 f"{arms.model}: command {command.fence} is older than {held.fence}; "
                 "it changed nothing"
             )
-        if command.fence == held.fence and not _gives_nobody_more(held.arms, arms):
+        if command.fence == held.fence and not gives_nobody_more(held.arms, arms):
             raise StaleGeneration(
                 f"{arms.model}: {command.fence} was used for {held.arms}, not for {arms}"
             )
@@ -268,32 +269,6 @@ class Switchboard:
     def _save(self, journal: NodeJournal) -> None:
         save_journal(self._path, journal)
         self._journal, self._unsaved = journal, False
-
-
-def _retreated(arms: Arms, to: str | None) -> tuple[str, Arms]:
-    """Which version leaves, and how traffic is split without it."""
-    if to is not None:
-        leaving = arms.candidate if arms.candidate not in (None, to) else arms.stable
-        if leaving == to:
-            raise DeliveryError(f"{arms.model} version {to} serves already; nothing to roll back")
-        return str(leaving), replace(arms, stable=to, candidate=leaving, weight=0, shadow=False)
-    if arms.candidate is None:
-        raise DeliveryError(
-            f"{arms.model} has no candidate, only version {arms.stable}; say which version to use"
-        )
-    return arms.candidate, replace(arms, weight=0, shadow=False)
-
-
-def _gives_nobody_more(held: Arms, wanted: Arms) -> bool:
-    """Whether the same arms are wanted, or the candidate shall only have less, or go."""
-    if wanted == held:
-        return True
-    if wanted.stable != held.stable or wanted.shadow > held.shadow:
-        return False
-    if wanted.candidate is None:
-        return True
-    same = (wanted.candidate, wanted.salt) == (held.candidate, held.salt)
-    return same and wanted.weight <= held.weight
 
 
 def _plan(journal: NodeJournal, endpoints: dict[Key, str], tester_key: str) -> RoutePlan:

@@ -11,12 +11,10 @@ A client's mistake is answered 4xx with `{"error": {"field", "what", "allowed"}}
 the ids `<id>-0`, `<id>-1`, …
 """
 
-import hashlib
 import logging
 import os
 import time
 from collections.abc import Callable
-from datetime import date
 
 import msgspec
 
@@ -38,27 +36,15 @@ from mlops_pipeline.serving.intake import (
 from mlops_pipeline.serving.invocations import Invocations
 from mlops_pipeline.serving.many import Several
 from mlops_pipeline.serving.metrics import Metrics
+from mlops_pipeline.serving.one import FAILED, OneRow, digest
 from mlops_pipeline.serving.pages import Pages
-from mlops_pipeline.serving.predictor import NotReady, Prediction, Predictor
+from mlops_pipeline.serving.predictor import NotReady, Predictor
 from mlops_pipeline.serving.records import Call, RecordMaker
 from mlops_pipeline.serving.refusals import TIMED_OUT, TOO_LARGE, Refusal
 from mlops_pipeline.serving.request_log import Arm, Outcome, RequestLog
 
 logger = logging.getLogger(__name__)
 POST: Scope = {"method": "POST"}
-FAILED = "the version failed on this row; see the server's log"
-
-
-class Answer(msgspec.Struct, gc=False):
-    """The body of a 200 of `/predict`."""
-
-    id: str
-    model: str
-    version: str
-    probability: float
-    answer: bool
-    features_as_of: date | None
-    features_age_days: int | None
 
 
 class ServingApp:
@@ -91,7 +77,7 @@ class ServingApp:
             protocol=protocol,
             faults=faults,
         )
-        self._predictor = predictor
+        self._one = OneRow(predictor, version)
         self._several = Several(predictor)
         self._log = log
         self._records = RecordMaker(self.model, version, predictor.contract, rate=log.rate)
@@ -169,7 +155,9 @@ class ServingApp:
         """
         started = time.perf_counter()
         status, content = (
-            self._refused(call, body) if isinstance(body, Refusal) else self._answered(call, body)
+            self._one.refused(call, body)
+            if isinstance(body, Refusal)
+            else self._one.answered(call, body)
         )
         call.status, call.seconds = status, time.perf_counter() - started
         self._note(call)
@@ -243,50 +231,6 @@ class ServingApp:
         except ServingError as error:
             call.failure = str(error)
 
-    def _answered(self, call: Call, body: bytes) -> tuple[int, bytes]:
-        """Status and body; the call holds what happened."""
-        try:
-            call.digest = digest(body)
-            row = self._predictor.reader.read(body)
-            if isinstance(row, Refusal):
-                return self._refused(call, row)
-            call.row = row
-            if call.failure is not None:
-                return self._failed(call, 500, call.failure)
-            said = self._predictor.predict(row)
-        except NotReady as error:
-            return self._failed(call, 503, str(error))
-        except Exception as error:  # the edge: whatever went wrong, the client hears 500
-            logger.exception("predict=failed id=%s error=%s", call.id, error)
-            return self._failed(call, 500, FAILED)
-        if isinstance(said, Refusal):
-            return self._refused(call, said)
-        return self._told(call, said)
-
-    def _told(self, call: Call, said: Prediction) -> tuple[int, bytes]:
-        call.outcome = Outcome.OK
-        call.score = said.probability
-        call.vector = said.vector
-        answer = Answer(
-            call.id,
-            self.model,
-            self.version,
-            said.probability,
-            said.answer,
-            said.as_of,
-            said.age_days,
-        )
-        return 200, self._encode(answer)
-
-    def _refused(self, call: Call, refusal: Refusal) -> tuple[int, bytes]:
-        call.outcome = Outcome.INVALID
-        return refusal.status, self._encode({"id": call.id, "error": detail(refusal)})
-
-    def _failed(self, call: Call, status: int, what: str) -> tuple[int, bytes]:
-        call.outcome = Outcome.ERROR
-        error = {"field": None, "what": what, "allowed": None}
-        return status, self._encode({"id": call.id, "error": error})
-
     async def _page(self, scope: Scope, send: Send) -> None:
         page = self.pages.get(scope["path"])
         if page is None:
@@ -346,8 +290,3 @@ class ServingApp:
         if self.draining or status in (TIMED_OUT, TOO_LARGE):
             headers.append((b"connection", b"close"))
         return headers
-
-
-def digest(body: bytes) -> str:
-    """What a request is recognised by: half of the SHA-256 of its body."""
-    return hashlib.sha256(body).hexdigest()[:32]

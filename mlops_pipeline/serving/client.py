@@ -5,8 +5,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
+from urllib.parse import urlsplit
 
 import httptools
+
+from mlops_pipeline.errors import ServingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +149,21 @@ class _Wire(asyncio.Protocol):
         if self._waiting is not None and not self._waiting.done():
             self._reply.failure = failure
             self._waiting.set_result(self._reply)
+
+
+def target_of(url: str, uds: str | None, headers: Mapping[str, str]) -> Target:
+    """The target that a URL names, or the unix socket in its place.
+
+    Raises:
+        ServingError: the URL is unusable.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ServingError(f"{url!r} is no http URL such as http://127.0.0.1:8080/model/predict")
+    try:
+        port = parts.port or 80
+    except ValueError as error:
+        raise ServingError(f"{url!r}: {error}") from error
+    return Target(
+        host=parts.hostname, port=port, path=parts.path or "/", uds=uds, headers=dict(headers)
+    )

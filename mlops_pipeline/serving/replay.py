@@ -22,12 +22,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
 
 import uvloop
 
 from mlops_pipeline.errors import ServingError
-from mlops_pipeline.serving.client import Connection, Reply, Target
+from mlops_pipeline.serving.client import Connection, Reply, Target, target_of
 
 TIMEOUT = 5.0  # seconds for one request
 CONNECT_PAUSE = 0.05  # seconds after a connection was refused
@@ -132,7 +131,7 @@ def replay(
     if concurrency < 1:
         raise ServingError(f"concurrency {concurrency}: at least one connection is needed")
     run = _Run(
-        target=_target(url, uds, headers or {}),
+        target=target_of(url, uds, headers or {}),
         requests=iter(requests),
         gaps=None if rate is None else gaps(rate, arrivals, seed),
         until=math.inf if seconds is None else time.monotonic() + seconds,
@@ -297,16 +296,3 @@ def percentile(ordered: list[float], share: float) -> float:
     if not ordered:
         return math.nan
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-
-
-def _target(url: str, uds: str | None, headers: Mapping[str, str]) -> Target:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise ServingError(f"{url!r} is no http URL such as http://127.0.0.1:8080/model/predict")
-    try:
-        port = parts.port or 80
-    except ValueError as error:
-        raise ServingError(f"{url!r}: {error}") from error
-    return Target(
-        host=parts.hostname, port=port, path=parts.path or "/", uds=uds, headers=dict(headers)
-    )

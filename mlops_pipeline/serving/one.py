@@ -1,0 +1,88 @@
+"""One row of `/predict`: from its body to the status and content of the answer."""
+
+import hashlib
+import logging
+from datetime import date
+
+import msgspec
+
+from mlops_pipeline.serving.dialects import detail
+from mlops_pipeline.serving.predictor import NotReady, Prediction, Predictor
+from mlops_pipeline.serving.records import Call
+from mlops_pipeline.serving.refusals import Refusal
+from mlops_pipeline.serving.request_log import Outcome
+
+logger = logging.getLogger(__name__)
+FAILED = "the version failed on this row; see the server's log"
+
+
+class Answer(msgspec.Struct, gc=False):
+    """The body of a 200 of `/predict`."""
+
+    id: str
+    model: str
+    version: str
+    probability: float
+    answer: bool
+    features_as_of: date | None
+    features_age_days: int | None
+
+
+class OneRow:
+    """Answers single rows with one version; notes in the call what happened."""
+
+    def __init__(self, predictor: Predictor, version: str) -> None:
+        self._predictor = predictor
+        self._model = predictor.manifest.model
+        self._version = version
+        self._encode = msgspec.json.Encoder().encode
+
+    def answered(self, call: Call, body: bytes) -> tuple[int, bytes]:
+        """Status and body; the call holds what happened."""
+        try:
+            call.digest = digest(body)
+            row = self._predictor.reader.read(body)
+            if isinstance(row, Refusal):
+                return self.refused(call, row)
+            call.row = row
+            if call.failure is not None:
+                return self._failed(call, 500, call.failure)
+            said = self._predictor.predict(row)
+        except NotReady as error:
+            return self._failed(call, 503, str(error))
+        except Exception as error:  # the edge: whatever went wrong, the client hears 500
+            logger.exception("predict=failed id=%s error=%s", call.id, error)
+            return self._failed(call, 500, FAILED)
+        if isinstance(said, Refusal):
+            return self.refused(call, said)
+        return self._told(call, said)
+
+    def _told(self, call: Call, said: Prediction) -> tuple[int, bytes]:
+        call.outcome = Outcome.OK
+        call.score = said.probability
+        call.vector = said.vector
+        answer = Answer(
+            call.id,
+            self._model,
+            self._version,
+            said.probability,
+            said.answer,
+            said.as_of,
+            said.age_days,
+        )
+        return 200, self._encode(answer)
+
+    def refused(self, call: Call, refusal: Refusal) -> tuple[int, bytes]:
+        """Status and body of a client's mistake."""
+        call.outcome = Outcome.INVALID
+        return refusal.status, self._encode({"id": call.id, "error": detail(refusal)})
+
+    def _failed(self, call: Call, status: int, what: str) -> tuple[int, bytes]:
+        call.outcome = Outcome.ERROR
+        error = {"field": None, "what": what, "allowed": None}
+        return status, self._encode({"id": call.id, "error": error})
+
+
+def digest(body: bytes) -> str:
+    """What a request is recognised by: half of the SHA-256 of its body."""
+    return hashlib.sha256(body).hexdigest()[:32]
