@@ -152,10 +152,10 @@ def measure(year: Year, quick: bool) -> list[Case]:
     return cases
 
 
-def rate(cases: list[Case], kind: str, level: str = "") -> float:
-    """Share of such cases that were noticed."""
+def rate(cases: list[Case], kind: str, level: str = "") -> float | None:
+    """Share of such cases that were noticed; None where none was tried."""
     of = [c for c in cases if c.kind == kind and level in ("", c.level)]
-    return sum(bool(c.by) for c in of) / len(of) if of else float("nan")
+    return round(sum(bool(c.by) for c in of) / len(of), 4) if of else None
 
 
 def summary(year: Year, cases: list[Case]) -> dict[str, object]:
@@ -164,10 +164,10 @@ def summary(year: Year, cases: list[Case]) -> dict[str, object]:
     return {
         "cases": len(cases),
         "corruptions": len(CORRUPTIONS),
-        "structural_detection": round(rate(cases, "structural"), 4),
-        "distributional_detection": round(rate(cases, "distributional", "middle"), 4),
+        "structural_detection": rate(cases, "structural"),
+        "distributional_detection": rate(cases, "distributional", "middle"),
         "distributional_all_severities": {
-            level: round(rate(cases, "distributional", level), 4) for level in LEVELS
+            level: rate(cases, "distributional", level) for level in LEVELS
         },
         "false_errors": sum(count["error"] for count in clean.values()),
         "false_warnings": sum(count["warn"] for count in clean.values()),
@@ -219,7 +219,7 @@ def main() -> None:
     for key, value in found.items():
         print(f"{key}: {value}")
     if chosen.json:
-        print(json.dumps(found))
+        print(json.dumps(found, allow_nan=False))
 
 
 if __name__ == "__main__":
