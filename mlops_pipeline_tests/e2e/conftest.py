@@ -47,7 +47,9 @@ def free_port() -> int:
 
 
 def environment_of(home: Path, **more: str) -> dict[str, str]:
-    return {**os.environ, "MLOPS_HOME": str(home), "MLOPS_PORT": str(free_port()), **more}
+    ours = ("MLOPS_", "MLFLOW_TRACKING", "DAGSTER_")  # what another test may have left
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**plain, "MLOPS_HOME": str(home), "MLOPS_PORT": str(free_port()), **more}
 
 
 def tell(home: Path, *words: str, **more: str) -> Told:
