@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from mlops_pipeline.edge import ApiKey, Edge
 from mlops_pipeline.errors import SettingsError
 from mlops_pipeline.settings import (
     PACKAGE_MODELS,
     SOCKET_PATH_LIMIT,
-    ApiKey,
-    Edge,
     read_settings,
 )
 

@@ -13,7 +13,7 @@ from mlops_pipeline.delivery.envoy_routes import (
     route_table,
 )
 from mlops_pipeline.delivery.router import RoutePlan
-from mlops_pipeline.settings import Edge
+from mlops_pipeline.edge import Edge
 
 HEAP_BYTES = 1_073_741_824
 

@@ -9,7 +9,7 @@ The listener on loopback stays for this machine's own probes and has none of the
 """
 
 from mlops_pipeline.delivery.envoy_routes import TYPE, Json
-from mlops_pipeline.settings import Edge
+from mlops_pipeline.edge import Edge
 
 HTTP = TYPE + "extensions.filters.http."
 ALWAYS: Json = {"numerator": 100, "denominator": "HUNDRED"}

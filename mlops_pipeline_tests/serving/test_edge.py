@@ -20,8 +20,8 @@ from mlops_pipeline.delivery.envoy import EnvoyRouter
 from mlops_pipeline.delivery.envoy_bootstrap import EnvoyPlace
 from mlops_pipeline.delivery.processes import ProcessBook
 from mlops_pipeline.delivery.router import Arms, RoutePlan
+from mlops_pipeline.edge import ApiKey, Edge
 from mlops_pipeline.serving.replay import BackgroundReplay, ReplayRequest
-from mlops_pipeline.settings import ApiKey, Edge
 from mlops_pipeline_tests.delivery.conftest import free_port
 from mlops_pipeline_tests.serving.asgi import JSON
 from mlops_pipeline_tests.serving.processes import Server, serving
