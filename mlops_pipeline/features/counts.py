@@ -9,6 +9,7 @@ import pandas as pd
 from mlops_pipeline.features.declared import key_part
 
 MISSING = -1  # the code of a row whose key has a missing part
+SPARSE = 16  # cells of key and day for each pair that is there, from which on pairs are sorted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,10 +27,13 @@ class DailyCounts:
     positives: np.ndarray
     _sums: tuple[np.ndarray, np.ndarray] = field(init=False)
     _places: np.ndarray = field(init=False)
+    _rim: tuple[int, int] = field(init=False)  # the first and the last day of all
 
     def __post_init__(self) -> None:
         sums = tuple(np.concatenate(([0], np.cumsum(c))) for c in (self.rows, self.positives))
+        rim = (int(self.day.min()), int(self.day.max())) if len(self.day) else (0, 0)
         object.__setattr__(self, "_sums", sums)
+        object.__setattr__(self, "_rim", rim)
         object.__setattr__(self, "_places", self._place(self.key, self.day))
 
     @classmethod
@@ -86,7 +90,7 @@ class DailyCounts:
 
     def _place(self, key: np.ndarray, day: np.ndarray) -> np.ndarray:
         """One number that orders by key, then day; days outside the counts go to their rim."""
-        low, high = (int(self.day.min()), int(self.day.max())) if len(self.day) else (0, 0)
+        low, high = self._rim
         places: np.ndarray = key * (high - low + 2) + np.clip(day, low, high + 1) - low
         return places
 
@@ -117,16 +121,24 @@ def _grouped(
     positives: np.ndarray,
 ) -> DailyCounts:
     """Sums by key and day; equal texts become one key, and keys without rows are dropped."""
-    used = sorted({texts[code] for code in np.unique(key)})
+    used = sorted({texts[code] for code in np.flatnonzero(np.bincount(key)).tolist()})
     index = {text: code for code, text in enumerate(used)}
     renamed = np.array([index.get(text, MISSING) for text in texts], dtype=np.int64)
     order = renamed[key] if len(key) else key.astype(np.int64)
     low = int(day.min()) if len(day) else 0
     span = int(day.max()) - low + 1 if len(day) else 1
-    pairs, place = np.unique(order * span + (day - low), return_inverse=True)
+    pairs, place = _distinct(order * span + (day - low), len(used) * span)
     sums = []
     for counts in (rows, positives):
-        total = np.zeros(len(pairs), dtype=np.int64)
-        np.add.at(total, place, counts)
-        sums.append(total)
+        total = np.bincount(place, weights=counts, minlength=len(pairs))  # exact below 2**53
+        sums.append(total.astype(np.int64))
     return DailyCounts(tuple(used), pairs // span, pairs % span + low, *sums)
+
+
+def _distinct(numbers: np.ndarray, end: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ones of whole numbers from 0 to below `end`, sorted, and each one's place."""
+    if end > SPARSE * len(numbers):
+        return np.unique(numbers, return_inverse=True)
+    there = np.zeros(end, dtype=bool)
+    there[numbers] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[numbers]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mlops_pipeline.contract.columns import HistoryFeature
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data.labels import days, label
+from mlops_pipeline.data.labels import days, yes_or_no
 from mlops_pipeline.features.arrays import values_of
 from mlops_pipeline.features.counts import DailyCounts, key_codes
 from mlops_pipeline.features.definition import definition_digest
@@ -72,17 +72,31 @@ def history_columns(
     whose labels are all known when `day` begins. NaN where they hold no labelled row at all.
     """
     columns = {}
-    every_row = np.zeros(len(day), dtype=np.int64)
     coded: dict[tuple[str, ...], np.ndarray] = {}
     for feature in contract.history:
         counts = history.by_keys[feature.keys]
         if feature.keys not in coded:
             coded[feature.keys] = counts.find(*key_codes(values, feature.keys, len(day)))
-        last = day - contract.target.delay_days
-        overall = history.by_keys[OVERALL].over_days(every_row, last - feature.days, last)
-        own = counts.over_days(coded[feature.keys], last - feature.days, last)
-        columns[feature.name] = _rates(feature, own, overall)
+        columns[feature.name] = row_rates(contract, feature, history, coded[feature.keys], day)
     return columns
+
+
+def row_rates(
+    contract: ModelContract,
+    feature: HistoryFeature,
+    history: HistoryCounts,
+    keys: np.ndarray,
+    day: np.ndarray,
+) -> np.ndarray:
+    """The feature's rate for each row's key and day: float64 of shape (rows,).
+
+    `keys` are codes of the counts of the feature's keys, `counts.MISSING` for one without any.
+    """
+    last = day - contract.target.delay_days
+    every_row = np.zeros(len(day), dtype=np.int64)
+    overall = history.by_keys[OVERALL].over_days(every_row, last - feature.days, last)
+    own = history.by_keys[feature.keys].over_days(keys, last - feature.days, last)
+    return _rates(feature, own, overall)
 
 
 def rate_grid(
@@ -148,7 +162,7 @@ def feature_snapshot(
 def _counted(
     contract: ModelContract, frame: pd.DataFrame, values: Mapping[str, np.ndarray]
 ) -> HistoryCounts:
-    labels = label(contract, frame)
+    labels = yes_or_no(contract, frame)
     labelled = ~np.isnan(labels)
     day = days(contract, frame)[labelled]
     positive = labels[labelled] == 1
