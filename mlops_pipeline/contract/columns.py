@@ -172,6 +172,7 @@ class Source(Part):
     volume_tolerance: float = Field(default=0.5, gt=0)  # share by which a partition may differ
     max_age_days: int | None = Field(default=None, ge=1)  # newest row against the asking time
     max_gap_days: int | None = Field(default=None, ge=1)  # days in a row without any row
+    evolution: Severity = Severity.WARN  # of columns that the source gains, loses or retypes
     origin: str = ""  # who publishes the data, under which licence
 
     @property
