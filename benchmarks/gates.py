@@ -18,7 +18,8 @@ import numpy as np
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
-from mlops_pipeline.evaluation.intervals import draw_groups, draw_metric, estimate, gain
+from mlops_pipeline.evaluation.estimates import estimate
+from mlops_pipeline.evaluation.intervals import draw_groups, draw_metric, gain
 from mlops_pipeline.evaluation.metrics import measure
 from mlops_pipeline.evaluation.outcomes import Outcome, against_champion
 from mlops_pipeline.evaluation.records import Estimate
@@ -87,7 +88,7 @@ def interval(metric: str, rows: Rows, *, by_row: bool = False, resamples: int = 
     drawn = [
         draw_metric(metric, draws, rows.labels, s, 0.5) for s in (rows.candidate, rows.champion)
     ]
-    return estimate(_gain(metric, rows), gain(metric, *drawn), draws.groups, CONFIDENCE)
+    return estimate(_gain(metric, rows), gain(metric, *drawn), draws, CONFIDENCE)
 
 
 def coverage(world: World, metric: str, repeats: int, *, by_row: bool = False) -> float:

@@ -8,8 +8,9 @@ import numpy as np
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import EvaluationError
 from mlops_pipeline.evaluation.delong import auc_estimates
+from mlops_pipeline.evaluation.estimates import RANGE, UNBOUNDED, estimate
 from mlops_pipeline.evaluation.fairness import evaluate_fairness
-from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric, estimate, gain
+from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric, gain
 from mlops_pipeline.evaluation.metrics import (
     METRICS,
     ece_consistency,
@@ -134,9 +135,10 @@ def _metric(
     cut, confidence = contract.acceptance.threshold, contract.acceptance.confidence
     if name == "roc_auc" and contract.splits.group == "row":
         return MetricResult(*auc_estimates(labels, scores, champion_scores, confidence))
-    groups, own = draws.groups, measure(name, labels, scores, cut)
+    own = measure(name, labels, scores, cut)
     own_drawn = draw_metric(name, draws, labels, scores, cut)
-    result = estimate(own, own_drawn, groups, confidence)
+    within = RANGE.get(name, UNBOUNDED)
+    result = estimate(own, own_drawn, draws, confidence, within)
     if champion_scores is None:
         return MetricResult(result, None, None)
     rival = measure(name, labels, champion_scores, cut)
@@ -144,8 +146,8 @@ def _metric(
     difference = float(gain(name, own, rival))
     return MetricResult(
         result,
-        estimate(rival, rival_drawn, groups, confidence),
-        estimate(difference, gain(name, own_drawn, rival_drawn), groups, confidence),
+        estimate(rival, rival_drawn, draws, confidence, within),
+        estimate(difference, gain(name, own_drawn, rival_drawn), draws, confidence),
     )
 
 
@@ -162,8 +164,9 @@ def _reliability(
         observed = estimate(
             float(labels[rows].mean()),
             own.rate(labels[rows]),
-            own.groups,
+            own,
             contract.acceptance.confidence,
+            (0.0, 1.0),
         )
         found.append(ReliabilityBin(int(rows.sum()), float(scores[rows].mean()), observed))
     return tuple(found)

@@ -6,7 +6,8 @@ import numpy as np
 
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import FairnessGroup
-from mlops_pipeline.evaluation.intervals import Draws, estimate
+from mlops_pipeline.evaluation.estimates import estimate
+from mlops_pipeline.evaluation.intervals import Draws
 from mlops_pipeline.evaluation.records import Estimate, FairnessResult, GroupRate
 from mlops_pipeline.evaluation.slices import cut_values
 
@@ -57,7 +58,7 @@ def _gap(
     gap = estimate(
         (highest.rate or 0.0) - (lowest.rate or 0.0),
         drawn[0] - drawn[1],
-        draws.groups,
+        draws,
         1 - (1 - contract.acceptance.confidence) / pairs,  # Bonferroni: this pair was picked
     )
     return _result(declared, groups, gap, (highest.value, lowest.value))

@@ -1,4 +1,5 @@
-"""How sure a metric is: the group bootstrap, paired between models by sharing its draws.
+"""How a metric varies with the groups: the group bootstrap and jackknife, paired between models
+by sharing their draws. `estimates` makes intervals of them.
 
 Rows of one group (a day) share noise, so whole groups are drawn with replacement. A draw is a
 vector of group weights; every metric is computed from sums over groups, so 1,000 draws cost one
@@ -14,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
 
 from mlops_pipeline.contract.promises import HIGHER_IS_BETTER
 from mlops_pipeline.evaluation.metrics import (
@@ -24,25 +24,34 @@ from mlops_pipeline.evaluation.metrics import (
     row_log_loss,
     usable,
 )
-from mlops_pipeline.evaluation.records import Estimate
 
-MIN_GROUPS = 5  # fewer say too little about how groups differ
 MAX_GROUPS = 200  # more are dealt into this many blocks, each group whole
-UNDEFINED_SHARE = 0.01  # of draws on which the metric may be undefined
 BLOCK = 64  # draws at a time where the counts are as long as the rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """`weights[b, g]` is how often draw b took group g; `member` is each row's group."""
+    """`weights[b, g]` is how often draw b took group g; `member` is each row's group.
+
+    The first draws are the bootstrap's; the last, one a group, each leave that group out.
+    """
 
     member: np.ndarray  # (n,) int
-    weights: np.ndarray  # (draws, groups) float64
+    weights: np.ndarray  # (resamples + groups, groups) float64
 
     @property
     def groups(self) -> int:
         """How many groups have rows."""
         return len(np.unique(self.member))
+
+    def resampled(self, drawn: np.ndarray) -> np.ndarray:
+        """Of a value in each draw, those of the bootstrap."""
+        return drawn[: -self.weights.shape[1]]
+
+    def left_out(self, drawn: np.ndarray) -> np.ndarray:
+        """Of a value in each draw, those that leave out a group that has rows."""
+        left: np.ndarray = drawn[-self.weights.shape[1] :][np.unique(self.member)]
+        return left
 
     def only(self, rows: np.ndarray) -> "Draws":
         """The same draws, for some of the rows."""
@@ -66,7 +75,7 @@ class Draws:
 
 
 def draw_groups(groups: np.ndarray, *, resamples: int, seed: int) -> Draws:
-    """Draws of whole groups with replacement.
+    """Draws of whole groups with replacement, and the groups left out one by one.
 
     More than `MAX_GROUPS` groups are dealt at random into that many blocks first: blocks of
     independent groups are independent, so the interval stays valid and the cost bounded.
@@ -78,7 +87,7 @@ def draw_groups(groups: np.ndarray, *, resamples: int, seed: int) -> Draws:
         member = chance.permutation(np.arange(count) % MAX_GROUPS)[member]
         count = MAX_GROUPS
     weights = chance.multinomial(count, np.full(count, 1 / count), size=resamples)
-    return Draws(member, weights.astype(np.float64))
+    return Draws(member, np.concatenate([weights, 1.0 - np.eye(count)]))
 
 
 def draw_metric(
@@ -91,36 +100,9 @@ def draw_metric(
         return _DRAWN[metric](draws, labels, scores, threshold)
 
 
-def estimate(point: float, drawn: np.ndarray, groups: int, confidence: float) -> Estimate:
-    """The point with its percentile interval, widened for few groups.
-
-    Percentiles are taken at Φ(-√(g/(g-1)) t) for g groups, t the quantile of Student's t with g - 1
-    degrees of freedom: the expanded percentile interval of Hesterberg 2015, The American
-    Statistician 69(4), section 4.3. The interval always contains the point. It is missing where
-    there are fewer than `MIN_GROUPS` groups or the draws leave the metric undefined.
-    """
-    if not np.isfinite(point):
-        return Estimate(None, None, None)
-    finite = drawn[np.isfinite(drawn)]
-    if groups < MIN_GROUPS or len(finite) < (1 - UNDEFINED_SHARE) * len(drawn):
-        return Estimate(float(point), None, None)
-    tail = (1 - confidence) / 2
-    expanded = float(ndtr(np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, tail)))
-    low, high = np.quantile(finite, (expanded, 1 - expanded))
-    return Estimate(float(point), float(min(low, point)), float(max(high, point)))
-
-
 def gain(metric: str, candidate: np.ndarray | float, champion: np.ndarray | float) -> np.ndarray:
     """Candidate against champion; positive is better, whatever the metric's direction."""
     return np.asarray(candidate - champion if HIGHER_IS_BETTER[metric] else champion - candidate)
-
-
-def spread(drawn: np.ndarray, groups: int) -> float:
-    """Standard error from the draws, corrected for few groups."""
-    finite = drawn[np.isfinite(drawn)]
-    if groups < 2 or len(finite) < 2:
-        return float("nan")
-    return float(finite.std(ddof=1) * np.sqrt(groups / (groups - 1)))
 
 
 def pairs_won(draws: Draws, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import stdtr
 
 from mlops_pipeline.contract.columns import ColumnType
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Slice
-from mlops_pipeline.evaluation.intervals import Draws, draw_metric, estimate, gain, spread
+from mlops_pipeline.evaluation.estimates import estimate, p_below, spread
+from mlops_pipeline.evaluation.intervals import Draws, draw_metric, gain
 from mlops_pipeline.evaluation.metrics import measure
 from mlops_pipeline.evaluation.records import SliceResult, SliceStatus, finite
 
@@ -121,7 +121,7 @@ class _Comparison:
             draw_metric(metric, draws, labels, self.scores[rows], self.threshold),
             draw_metric(metric, draws, labels, rival_scores, self.threshold),
         )
-        found = estimate(float(gain(metric, own, rival)), drawn, draws.groups, self.confidence)
+        found = estimate(float(gain(metric, own, rival)), drawn, draws, self.confidence)
         if found.value is None or not found.whole:
             return replace(
                 result,
@@ -135,7 +135,7 @@ class _Comparison:
             status=SliceStatus.EVALUATED,
             champion=finite(rival),
             gain=found,
-            harm_p=_harm_p(found.value, result.margin, drawn, draws.groups),
+            harm_p=p_below(found.value, -result.margin, spread(drawn, draws)),
         )
 
 
@@ -157,15 +157,6 @@ def _of_slice(
     names, place = cut_values(contract, declared.by, values, declared.bins)
     for index, name in enumerate(names):
         yield compare.of(declared, name, np.flatnonzero(place == index))
-
-
-def _harm_p(value: float, margin: float, drawn: np.ndarray, groups: int) -> float:
-    """One-sided t-test of "gain >= -margin" with the bootstrap's standard error."""
-    error = spread(drawn, groups)
-    distance = value + margin
-    if not error > 0:
-        return 0.0 if distance < 0 else 1.0
-    return float(stdtr(groups - 1, distance / error))
 
 
 def _categories(contract: ModelContract, by: str) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Slice
-from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric, estimate
+from mlops_pipeline.evaluation.estimates import RANGE, UNBOUNDED, estimate
+from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric
 from mlops_pipeline.evaluation.metrics import METRICS, measure
 from mlops_pipeline.evaluation.records import Estimate
 from mlops_pipeline.evaluation.slices import cut_values
@@ -82,7 +83,7 @@ class Scoring:
         else:
             point = weighted.measure(name, labels, scores, weights, bounds.threshold)
             drawn = weighted.draw(name, draws, labels, scores, weights, bounds.threshold)
-        return estimate(point, drawn, draws.groups, bounds.confidence)
+        return estimate(point, drawn, draws, bounds.confidence, RANGE.get(name, UNBOUNDED))
 
     def _cost(self) -> Estimate:
         assert self.draws is not None
@@ -90,6 +91,7 @@ class Scoring:
         answers = self.scores > bounds.threshold
         each = np.where(self.labels == 1.0, (~answers) * cost.false_no, answers * cost.false_yes)
         sums = self.draws.sums(each * self.weights)
-        drawn = np.asarray(sums / self.draws.sums(self.weights))
+        with np.errstate(invalid="ignore"):  # a draw may hold no rows
+            drawn = np.asarray(sums / self.draws.sums(self.weights))
         point = float(np.average(each, weights=self.weights))
-        return estimate(point, drawn, self.draws.groups, bounds.confidence)
+        return estimate(point, drawn, self.draws, bounds.confidence, (0.0, np.inf))

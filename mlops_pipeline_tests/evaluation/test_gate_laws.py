@@ -9,8 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlops_pipeline.contract.promises import HIGHER_IS_BETTER
+from mlops_pipeline.evaluation.estimates import estimate
 from mlops_pipeline.evaluation.gates import judge
-from mlops_pipeline.evaluation.intervals import draw_groups, draw_metric, estimate, gain
+from mlops_pipeline.evaluation.intervals import draw_groups, draw_metric, gain
 from mlops_pipeline.evaluation.metrics import measure
 from mlops_pipeline.evaluation.outcomes import Outcome, against_bounds, against_champion
 from mlops_pipeline.evaluation.records import Estimate
@@ -108,7 +109,7 @@ def test_swapping_the_models_mirrors_every_paired_interval(metric: str) -> None:
         return estimate(
             float(gain(metric, point[id(one)], point[id(two)])),
             gain(metric, drawn[id(one)], drawn[id(two)]),
-            40,
+            draws,
             0.9,
         )
 
