@@ -13,6 +13,8 @@
 | `MLOPS_EDGE_TLS` | files of certificate chain and private key, parted by `:` | none |
 | `MLOPS_EDGE_RATE` | requests a second of one client | 1000 |
 | `MLOPS_EDGE_CONNECTIONS` | connections of all clients together | 1000 |
+| `MLOPS_OTLP_ENDPOINT` | an OpenTelemetry collector: `http://127.0.0.1:4318` | none |
+| `MLOPS_OTLP_SHARE` | the share of traces that it gets | 0.01 |
 | `MLOPS_ALERT_URLS` | Apprise URLs that alerts go to, separated by spaces | none |
 | `DAGSTER_URL` | the webserver that `mlops ci` speaks to | `http://127.0.0.1:3000` |
 | `MLOPS_DRILL` | `model/version:fault`, a version that shall fail; scratch only | none |
@@ -29,6 +31,7 @@ from typing import Literal
 
 from mlops_pipeline.edge import Edge, read_edge
 from mlops_pipeline.errors import SettingsError
+from mlops_pipeline.tracing import Collector, read_collector
 
 SOCKET_PATH_LIMIT = 107  # bytes of sun_path on Linux, less the closing zero
 PACKAGE_MODELS = Path(__file__).parent / "models"
@@ -58,6 +61,7 @@ class Settings:
     profile: Literal["production", "scratch"]
     drill: Drill | None = None
     edge: Edge | None = None
+    collector: Collector | None = None
 
     @property
     def objects(self) -> Path:
@@ -132,6 +136,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         profile=_profile(env.get("MLOPS_PROFILE", "production")),
         drill=_drill(env),
         edge=read_edge(env),
+        collector=read_collector(env),
     )
 
 

@@ -32,6 +32,7 @@ class AccessLine(msgspec.Struct, frozen=True):
     rollout: str | None
     weight: float | None
     unit_header: str | None = msgspec.field(name="unit", default=None)
+    trace: str | None = None
 
     @property
     def unit(self) -> str:

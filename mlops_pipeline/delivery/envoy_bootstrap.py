@@ -12,8 +12,10 @@ from mlops_pipeline.delivery.envoy_routes import (
     clusters,
     route_table,
 )
+from mlops_pipeline.delivery.envoy_tracing import collectors, tracing
 from mlops_pipeline.delivery.router import RoutePlan
 from mlops_pipeline.edge import Edge
+from mlops_pipeline.tracing import Collector
 
 HEAP_BYTES = 1_073_741_824
 
@@ -29,12 +31,14 @@ class EnvoyPlace:
     edge: Edge | None = None  # where clients from elsewhere come in
     # A whole request must have come by then: bounds a body that dribbles, or never starts.
     request_seconds: int = 15
+    collector: Collector | None = None  # of spans
 
 
 def bootstrap(place: EnvoyPlace) -> Json:
     """What Envoy is started with: admin on a private socket, everything else from files."""
     return {
         **_skeleton(place),
+        "static_resources": {"clusters": collectors(place.collector)},
         "dynamic_resources": {
             "lds_config": _file_source(place, "lds.json"),
             "cds_config": _file_source(place, "cds.json"),
@@ -57,7 +61,8 @@ def static_rendering(place: EnvoyPlace, plan: RoutePlan) -> Json:
                 {k: v for k, v in listen.items() if k != "@type"} for listen in listening
             ],
             "clusters": [
-                {k: v for k, v in each.items() if k != "@type"} for each in clusters(plan)
+                {k: v for k, v in each.items() if k != "@type"}
+                for each in [*clusters(plan), *collectors(place.collector)]
             ],
         },
     }
@@ -163,8 +168,10 @@ def _connection_manager(place: EnvoyPlace) -> Json:
             "typed_config": {
                 "@type": TYPE + "extensions.request_id.uuid.v3.UuidRequestIdConfig",
                 "pack_trace_reason": False,  # the id stays as the client wrote it
+                "use_request_id_for_trace_sampling": False,
             }
         },
+        "tracing": tracing(place.collector),
         "use_remote_address": True,
         "stream_idle_timeout": "30s",
         "request_timeout": f"{place.request_seconds}s",
@@ -210,6 +217,7 @@ def _access_log(place: EnvoyPlace) -> Json:
                 "json_format": {
                     "at": "%START_TIME(%s.%6f)%",
                     "id": "%REQ(X-REQUEST-ID)%",
+                    "trace": "%TRACE_ID%",
                     "unit": "%REQ(X-UNIT)%",
                     "client": "%REQ(X-CLIENT)%",
                     "method": "%REQ(:METHOD)%",

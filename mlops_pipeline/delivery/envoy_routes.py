@@ -72,6 +72,7 @@ def route_table(plan: RoutePlan) -> Json:
         "response_headers_to_add": [
             _header("x-route-version", plan.route_version),
             _header("x-served-by", "%UPSTREAM_CLUSTER%"),
+            _header("x-trace-id", "%TRACE_ID%"),
         ],
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
     }

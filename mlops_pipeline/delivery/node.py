@@ -58,6 +58,7 @@ class Node:
             folder / "xds",
             self._access_log,
             settings.edge,
+            collector=settings.collector,
         )
         self._book = book
         self._router = EnvoyRouter(place, book, spare=settings.runtime_dir / "xds")

@@ -217,7 +217,8 @@ class ServingApp:
 
     def _call(self, headers: dict[bytes, bytes]) -> Call:
         arm = Arm.SHADOW if headers.get(b"x-shadow") == b"1" else Arm.LIVE
-        return Call(arm, self._clock(), "" if b"x-request-id" in headers else os.urandom(16).hex())
+        name = "" if b"x-request-id" in headers else os.urandom(16).hex()
+        return Call(arm, self._clock(), name, traceparent=headers.get(b"traceparent"))
 
     def _note(self, call: Call) -> None:
         if self._records.keeps(call):

@@ -21,7 +21,7 @@ from mlops_pipeline.serving.request_log import Arm, Outcome, RequestRecord, read
 GROUP = 16_384  # records in one row group
 _PLAIN = {
     **dict.fromkeys(("id", "model", "version", "arm", "unit", "outcome"), pa.string()),
-    **dict.fromkeys(("event_time", "digest"), pa.string()),
+    **dict.fromkeys(("event_time", "digest", "trace"), pa.string()),
     **dict.fromkeys(("at", "score", "latency_ms", "rate"), pa.float64()),
     "status": pa.int32(),
 }

@@ -52,5 +52,6 @@ class Several:
             return replace(refusal, field=f"row {number}: {refusal.field}")
         name = call.id if len(asked.rows) == 1 else f"{call.id}-{number}"
         one = Call(arm=call.arm, at=call.at, id=name, unit=call.unit, digest=call.digest)
+        one.traceparent = call.traceparent
         one.row, one.score, one.vector = row, said.probability, said.vector
         return one, said

@@ -1,5 +1,6 @@
 """Records: what is kept of one call, and what the contract's sensitivity leaves out."""
 
+import re
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +30,20 @@ class Call:
     row: Row | None = None
     vector: "array[float] | None" = None
     failure: str | None = None  # a drill's
+    traceparent: bytes | None = None  # as it came
     rows: "list[Call] | None" = None  # of a request of several
+
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+
+
+def trace_of(traceparent: bytes | None) -> str | None:
+    """The trace's id in a W3C `traceparent`; None where it is unreadable.
+
+    Source: https://www.w3.org/TR/trace-context/, section 3.2.
+    """
+    found = None if traceparent is None else _TRACEPARENT.fullmatch(traceparent)
+    return None if found is None else found[1].decode()
 
 
 class RecordMaker:
@@ -90,6 +104,7 @@ class RecordMaker:
             row=values,
             features={} if vector is None else self._features_of(vector),
             digest=call.digest,
+            trace=trace_of(call.traceparent),
             rate=self._rate if call.outcome is Outcome.OK else 1.0,
         )
 

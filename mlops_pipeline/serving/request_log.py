@@ -79,6 +79,7 @@ class RequestRecord(msgspec.Struct, frozen=True, gc=False):
     features: dict[str, float | None]  # what the model saw; None is missing
     digest: str | None = None  # of the request's body
     rate: float = 1.0  # the share of such records that are kept
+    trace: str | None = None  # W3C trace id, which the router's log and its answer bear, too
 
 
 class RequestLog:
