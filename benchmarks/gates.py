@@ -20,7 +20,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from mlops_pipeline.evaluation.estimates import estimate
 from mlops_pipeline.evaluation.intervals import draw_groups, draw_metric, gain
-from mlops_pipeline.evaluation.metrics import measure
+from mlops_pipeline.evaluation.measures import measure
 from mlops_pipeline.evaluation.outcomes import Outcome, against_champion
 from mlops_pipeline.evaluation.records import Estimate
 

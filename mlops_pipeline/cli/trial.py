@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mlops_pipeline.contract.columns import Column, ColumnType
+from mlops_pipeline.contract.findings import Location
 from mlops_pipeline.contract.load import load_callable, place_in
-from mlops_pipeline.contract.model import Location, ModelContract
+from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import ContractError, MlopsError
 from mlops_pipeline.features.arrays import values_of
 from mlops_pipeline.features.definition import definition_digest

@@ -20,12 +20,12 @@ from mlops_pipeline.components.house import House
 from mlops_pipeline.components.training import CandidateRef
 from mlops_pipeline.contract.load import parse_contract_json
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.contract.promises import HIGHER_IS_BETTER
+from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER
 from mlops_pipeline.data.splits import plan_split
 from mlops_pipeline.errors import EvaluationError
 from mlops_pipeline.evaluation.evaluate import evaluate
 from mlops_pipeline.evaluation.gates import judge_comparison, suspicious
-from mlops_pipeline.evaluation.metrics import measure
+from mlops_pipeline.evaluation.measures import measure
 from mlops_pipeline.evaluation.records import Change, EvaluationReport
 from mlops_pipeline.evaluation.resources import measure_resources
 from mlops_pipeline.features.compute import compute_features

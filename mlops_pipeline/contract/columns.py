@@ -208,11 +208,19 @@ class Source(Part):
 
 
 class Target(Part):
-    """What is predicted: for a binary task, whether `column` is above `above`."""
+    """What is predicted, by task.
+
+    binary: whether `column` is above `above`. regression: `column` itself, held within `lowest` and
+    `highest`; its mean, or a quantile of it. There `above` says only what history features count.
+    """
 
     name: Name
     column: Name
-    above: float
+    above: float | None = None
+    lowest: float | None = None  # what lies below counts as this
+    highest: float | None = None  # what lies above counts as this
+    quantile: float | None = Field(default=None, gt=0, lt=1)  # wanted instead of the mean
+    unit: str = ""  # of the column, for people
     label_delay_hours: float = Field(ge=0)
     min_rate: float = Field(default=0.0, ge=0, le=1)
     max_rate: float = Field(default=1.0, ge=0, le=1)

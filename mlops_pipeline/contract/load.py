@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import yaml
 from pydantic import ValidationError
 
-from mlops_pipeline.contract.model import CROSS_PART, Location, ModelContract
+from mlops_pipeline.contract.findings import CROSS_PART, Location
+from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import ContractError
 
 Marks = dict[Location, int]

@@ -1,15 +1,12 @@
 """The contract as one frozen record, checked across its parts."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from mlops_pipeline.contract.columns import (
-    Availability,
     Column,
-    ColumnType,
     Dependency,
     DerivedFeature,
     Features,
@@ -20,7 +17,8 @@ from mlops_pipeline.contract.columns import (
     Source,
     Target,
 )
-from mlops_pipeline.contract.expressions import parse_expression
+from mlops_pipeline.contract.cross import cross_findings
+from mlops_pipeline.contract.findings import CROSS_PART
 from mlops_pipeline.contract.promises import (
     Acceptance,
     Approvals,
@@ -32,18 +30,9 @@ from mlops_pipeline.contract.promises import (
     Slice,
     Splits,
 )
+from mlops_pipeline.contract.tasks import TASKS, Question, Task, TaskName
 
 Owner = Annotated[str, StringConstraints(pattern=r"^(team:[a-z0-9_-]+|[^@\s]+@[^@\s]+)$")]
-
-Location = tuple[str | int, ...]
-CROSS_PART = "cross_part"  # the pydantic error type that carries findings across parts
-
-
-class Finding(NamedTuple):
-    """What is wrong, and the place in the contract that should change."""
-
-    at: Location
-    what: str
 
 
 class ModelContract(Part):
@@ -54,7 +43,7 @@ class ModelContract(Part):
     title: str
     description: str
     owner: Owner
-    task: Literal["binary"]
+    task: TaskName
     entity: tuple[Name, ...] = Field(min_length=1)  # the columns that name a row
     event_time: Name
     purpose: Name | None = None  # what the answers are used for; columns may exclude it
@@ -103,6 +92,23 @@ class ModelContract(Part):
         wanted = {name for feature in self.features.columns for name in feature.inputs}
         return tuple(c for c in self.columns if c.name in wanted or c.name == self.event_time)
 
+    @property
+    def kind(self) -> Task:
+        """What can be promised of such answers, and what they look like."""
+        return TASKS[self.task]
+
+    @property
+    def question(self) -> Question:
+        """What its labels mean."""
+        return Question(self.task, self.target.quantile)
+
+    @property
+    def bar(self) -> float:
+        """What metrics hold scores against: the threshold of yes, or the quantile of a number."""
+        if self.kind.calibrated:
+            return self.acceptance.threshold
+        return 0.5 if self.target.quantile is None else self.target.quantile
+
     @model_validator(mode="after")
     def _whole(self) -> "ModelContract":
         findings = tuple(cross_findings(self))
@@ -110,119 +116,3 @@ class ModelContract(Part):
             text = "; ".join(f"{'.'.join(map(str, f.at))}: {f.what}" for f in findings)
             raise PydanticCustomError(CROSS_PART, "{text}", {"text": text, "findings": findings})
         return self
-
-
-def cross_findings(contract: ModelContract) -> Iterator[Finding]:
-    """Everything that no part can see alone, each at the part that should change."""
-    yield from _listed_once(contract)
-    yield from _roles(contract)
-    yield from _relations(contract)
-    yield from _features_known_in_time(contract)
-    yield from _cuts(contract)
-
-
-def _listed_once(contract: ModelContract) -> Iterator[Finding]:
-    lists: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
-        (("entity",), "", contract.entity),
-        (("columns",), "name", contract.column_names),
-        (("relations",), "name", tuple(r.name for r in contract.relations)),
-        (("dependencies",), "name", tuple(d.name for d in contract.dependencies)),
-        (("features", "columns"), "name", tuple(f.name for f in contract.features.columns)),
-        (("features", "known_strong"), "", contract.features.known_strong),
-        (("candidates",), "name", tuple(c.name for c in contract.candidates)),
-        (("rollout", "guards"), "name", tuple(g.name for g in contract.rollout.guards)),
-        (("monitoring", "drift"), "column", tuple(d.column for d in contract.monitoring.drift)),
-    )
-    for where, key, names in lists:
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                at: Location = (*where, index, key) if key else (*where, index)
-                yield Finding(at, f"{name!r} is listed twice")
-
-
-def _roles(contract: ModelContract) -> Iterator[Finding]:
-    names = contract.column_names
-    roles: list[tuple[Location, str]] = [
-        *((("entity", index), name) for index, name in enumerate(contract.entity)),
-        (("event_time",), contract.event_time),
-        (("target", "column"), contract.target.column),
-    ]
-    for at, name in roles:
-        if name not in names:
-            yield Finding(at, f"no column is named {name!r}; columns: {', '.join(names)}")
-    if contract.event_time in names:
-        event_time = contract.column(contract.event_time)
-        if event_time.type is not ColumnType.TIME or event_time.nullable:
-            yield Finding(("event_time",), f"{event_time.name!r} must be a time, never null")
-    if contract.target.column in names:
-        answer = contract.column(contract.target.column)
-        if answer.type not in (ColumnType.NUMBER, ColumnType.INTEGER):
-            yield Finding(("target", "column"), f"{answer.name!r} must be a number or an integer")
-        if answer.available is not Availability.OUTCOME:
-            yield Finding(
-                ("target", "column"), f"{answer.name!r} is the answer: mark it available: outcome"
-            )
-    if contract.target.name in names:
-        yield Finding(("target", "name"), f"{contract.target.name!r} is also a column")
-
-
-def _relations(contract: ModelContract) -> Iterator[Finding]:
-    for index, relation in enumerate(contract.relations):
-        for name in parse_expression(relation.holds).columns:
-            if name not in contract.column_names:
-                at: Location = ("relations", index, "holds")
-                yield Finding(at, f"relation {relation.name}: no column is named {name!r}")
-    for index, dependency in enumerate(contract.dependencies):
-        for word in ("fixed", "given"):
-            for place, name in enumerate(getattr(dependency, word)):
-                if name not in contract.column_names:
-                    at = ("dependencies", index, word, place)
-                    what = f"no column is named {name!r}"
-                    yield Finding(at, f"dependency {dependency.name}: {what}")
-
-
-def _features_known_in_time(contract: ModelContract) -> Iterator[Finding]:
-    derived = {feature.name for feature in contract.derived}
-    for index, feature in enumerate(contract.features.columns):
-        word = "keys" if isinstance(feature, HistoryFeature) else "inputs"
-        for place, name in enumerate(feature.inputs):
-            at = ("features", "columns", index, word, place)
-            if isinstance(feature, HistoryFeature) and name in derived:
-                continue
-            if name not in contract.column_names:
-                yield Finding(at, f"feature {feature.name}: no column is named {name!r}")
-            elif contract.column(name).available is Availability.OUTCOME:
-                what = f"column {name!r} is known only with the outcome"
-                yield Finding(at, f"feature {feature.name}: {what}")
-        if isinstance(feature, DerivedFeature) and feature.kind == "category":
-            yield from _category_is_a_column(contract, index, feature)
-
-
-def _category_is_a_column(
-    contract: ModelContract, index: int, feature: DerivedFeature
-) -> Iterator[Finding]:
-    source = feature.inputs[0]
-    if source not in contract.column_names:
-        return  # said already
-    if feature.name != source or contract.column(source).type is not ColumnType.CATEGORY:
-        what = "a category feature is a category column of the same name"
-        yield Finding(("features", "columns", index), f"feature {feature.name}: {what}")
-
-
-def _cuts(contract: ModelContract) -> Iterator[Finding]:
-    features = {feature.name for feature in contract.features.columns}
-    known = {*contract.column_names, *features}
-    cuts: list[tuple[Location, str]] = [
-        *((("slices", index, "by"), cut.by) for index, cut in enumerate(contract.slices)),
-        *((("fairness", index, "by"), cut.by) for index, cut in enumerate(contract.fairness)),
-    ]
-    for at, name in cuts:
-        if name not in known:
-            yield Finding(at, f"{name!r} is neither a column nor a feature")
-    marks = contract.retraining.influenced_by
-    if marks is not None and marks not in contract.column_names:
-        yield Finding(("retraining", "influenced_by"), f"no column is named {marks!r}")
-    for index, watched in enumerate(contract.monitoring.drift):
-        if watched.column not in features:
-            at = ("monitoring", "drift", index, "column")
-            yield Finding(at, f"{watched.column!r} is no feature")

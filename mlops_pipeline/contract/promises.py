@@ -7,17 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from mlops_pipeline.contract.columns import Name, Part, Severity
-
-Metric = Literal["roc_auc", "average_precision", "log_loss", "brier", "ece", "accuracy", "f1"]
-HIGHER_IS_BETTER: dict[str, bool] = {
-    "roc_auc": True,
-    "average_precision": True,
-    "log_loss": False,
-    "brier": False,
-    "ece": False,
-    "accuracy": True,
-    "f1": True,
-}
+from mlops_pipeline.contract.tasks import Gap, Metric
 
 
 class Splits(Part):
@@ -133,8 +123,8 @@ class FairnessGroup(Part):
     """Groups between which a gap is measured and bounded."""
 
     by: Name
-    metric: Literal["selection_rate", "true_positive_rate", "false_positive_rate"]
-    max_gap: float = Field(gt=0, le=1)
+    metric: Gap
+    max_gap: float = Field(gt=0)
     min_rows: int = Field(default=500, ge=1)
     severity: Severity = Severity.WARN
 

@@ -10,7 +10,7 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.distribution import distance, null_shift
 from mlops_pipeline.data.inspected import Finding, Inspected, months_of, unjudged
 from mlops_pipeline.data.label_noise import noise_of
-from mlops_pipeline.data.labels import label
+from mlops_pipeline.data.labels import label, yes_or_no
 
 CLOCK = Distribution(method="psi", threshold=0.1)  # of the hours at which events happen
 MODAL_LIMIT = 0.99  # of a reference that hardly varies itself
@@ -125,11 +125,16 @@ def variation(seen: Inspected, columns: Sequence[Column]) -> Finding:
 
 
 def label_rate(seen: Inspected, columns: Sequence[Column]) -> Finding:
-    """In every month some rows have a label, and their share of yes is plausible."""
+    """In every month some rows have a label, and their share of yes is plausible.
+
+    Where nothing counts as yes, only that there are labels.
+    """
     target = seen.contract.target
     if missing := seen.lacks(target.column, seen.contract.event_time):
         return unjudged(missing)
-    labels = label(seen.contract, seen.frame)
+    if target.above is None:
+        return _labels_are_there(seen)
+    labels = yes_or_no(seen.contract, seen.frame)
     worst: tuple[float, float, float, str] = (np.inf, 0.0, target.min_rate, "no row has a label")
     for month, rows in seen.months().items():
         known = labels[rows][~np.isnan(labels[rows])]
@@ -145,6 +150,14 @@ def label_rate(seen: Inspected, columns: Sequence[Column]) -> Finding:
         room = min(rate - target.min_rate, target.max_rate - rate)
         worst = min(worst, (room, rate, limit, text))
     return Finding(0 <= worst[0] < np.inf, worst[3], worst[1], worst[2])
+
+
+def _labels_are_there(seen: Inspected) -> Finding:
+    labels = label(seen.contract, seen.frame)
+    for month, rows in seen.months().items():
+        if np.isnan(labels[rows]).all():
+            return Finding(False, f"no row of {month} has a label", None, None)
+    return Finding(True, "every month has labels; nothing of them counts as yes", None, None)
 
 
 def label_noise(seen: Inspected, columns: Sequence[Column]) -> Finding:

@@ -16,7 +16,7 @@ import pandas as pd
 from mlops_pipeline.contract.columns import Column, ColumnType
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.inspected import Inspected, failing_rows
-from mlops_pipeline.data.labels import label
+from mlops_pipeline.data.labels import yes_or_no
 
 CELLS = 40
 SURE = 0.94  # share of one label in a cell
@@ -69,7 +69,7 @@ def noise_of(seen: Inspected, groups: Sequence[Column]) -> Noise | None:
     judge = max(judges, key=lambda one: one.covered)
     values = seen.frame[judge.column.name].to_numpy(dtype=np.float64)
     said = np.append(judge.says, np.nan)[_cell(judge.edges, values)]
-    labels = label(seen.contract, seen.frame)
+    labels = yes_or_no(seen.contract, seen.frame)
     sure = ~np.isnan(said) & ~np.isnan(labels)
     against = sure & (said != labels)
     bounds = [
@@ -95,7 +95,7 @@ def noise_of(seen: Inspected, groups: Sequence[Column]) -> Noise | None:
 
 def _judge(contract: ModelContract, column: Column, trusted: pd.DataFrame) -> _Judge | None:
     values = trusted[column.name].to_numpy(dtype=np.float64)
-    labels = label(contract, trusted)
+    labels = yes_or_no(contract, trusted)
     known = ~np.isnan(labels) & np.isfinite(values)
     if not known.any():
         return None

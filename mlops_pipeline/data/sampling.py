@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data.labels import days, label
+from mlops_pipeline.data.labels import days, yes_or_no
 from mlops_pipeline.errors import DataError
 
 SMOKE_SHARE = 0.1  # of every day's rows with, and without, the label
@@ -21,7 +21,7 @@ def stratified(contract: ModelContract, frame: pd.DataFrame, share: float) -> pd
     """
     entity = frame[list(contract.entity)]
     place = pd.util.hash_pandas_object(entity, index=False).to_numpy()
-    labels = np.nan_to_num(label(contract, frame), nan=-1.0)
+    labels = np.nan_to_num(yes_or_no(contract, frame), nan=-1.0)
     strata = pd.DataFrame({"day": days(contract, frame), "label": labels, "place": place})
     order = strata.sort_values(["day", "label", "place"], kind="stable")
     groups = order.groupby(["day", "label"], sort=False)

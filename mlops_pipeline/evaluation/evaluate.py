@@ -11,13 +11,8 @@ from mlops_pipeline.evaluation.delong import auc_estimates
 from mlops_pipeline.evaluation.estimates import RANGE, UNBOUNDED, estimate
 from mlops_pipeline.evaluation.fairness import evaluate_fairness
 from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric, gain
-from mlops_pipeline.evaluation.metrics import (
-    METRICS,
-    ece_consistency,
-    measure,
-    quantile_bins,
-    usable,
-)
+from mlops_pipeline.evaluation.measures import measure
+from mlops_pipeline.evaluation.metrics import ece_consistency, quantile_bins, usable
 from mlops_pipeline.evaluation.records import (
     Change,
     Confusion,
@@ -47,13 +42,13 @@ def evaluate(
     importance: Mapping[str, float] | None = None,
     changes: tuple[Change, ...] = (),
     attributions: Mapping[str, float] | None = None,
-    metrics: Collection[str] = tuple(METRICS),
+    metrics: Collection[str] | None = None,
 ) -> EvaluationReport:
     """Everything that these rows say about the candidate, with intervals; nothing is judged yet.
 
     `cuts` holds one value a row for every column that the contract's slices and fairness groups
     name: texts, numbers, or category codes. `champion_scores` are the champion's on the same rows.
-    Only `metrics` are computed.
+    Only `metrics` are computed; all that the task has where none are named.
 
     Raises:
         EvaluationError: there are no rows, or something has another length than they.
@@ -79,7 +74,7 @@ def evaluate(
         threshold=bounds.threshold,
         metrics={
             name: _metric(contract, name, draws, labels, scores, champion_scores)
-            for name in metrics
+            for name in (contract.kind.metrics if metrics is None else metrics)
         },
         slices=evaluate_slices(
             contract,

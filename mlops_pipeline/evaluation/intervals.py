@@ -16,13 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlops_pipeline.contract.promises import HIGHER_IS_BETTER
+from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER
+from mlops_pipeline.evaluation import draws_numeric
+from mlops_pipeline.evaluation.measures import takes
 from mlops_pipeline.evaluation.metrics import (
     ECE_BINS,
     last_of_ties,
     quantile_bins,
     row_log_loss,
-    usable,
 )
 
 MAX_GROUPS = 200  # more are dealt into this many blocks, each group whole
@@ -94,7 +95,7 @@ def draw_metric(
     metric: str, draws: Draws, labels: np.ndarray, scores: np.ndarray, threshold: float
 ) -> np.ndarray:
     """The metric in each draw, shape (draws,); NaN where it is undefined, as in `measure`."""
-    if not usable(scores):
+    if not takes(metric, scores):
         return np.full(len(draws.weights), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         return _DRAWN[metric](draws, labels, scores, threshold)
@@ -181,4 +182,5 @@ _DRAWN: dict[str, _Drawn] = {
     "ece": _ece,
     "accuracy": _means(lambda labels, scores, cut: ((scores > cut) == (labels == 1.0)) * 1.0),
     "f1": _f1,
+    **draws_numeric.DRAWN,
 }

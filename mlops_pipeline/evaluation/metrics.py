@@ -1,14 +1,10 @@
-"""What a set of scores is worth against its labels; each metric is a pure function.
+"""What scores of yes are worth against their labels; each metric is a pure function.
 
 `labels` are 0.0 or 1.0 and `scores` probabilities of 1, both of shape (n,). A metric that these
 rows do not define is NaN: it never passes a gate.
 """
 
-from collections.abc import Callable
-
 import numpy as np
-
-Metric = Callable[[np.ndarray, np.ndarray, float], float]
 
 ECE_BINS = 15
 SMALLEST = 1e-15  # a score of exactly 0 or 1 that is wrong costs as much as this
@@ -70,24 +66,6 @@ def f1(labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> float:
     hits = float(labels[answers].sum())
     total = float(answers.sum() + labels.sum())
     return 2 * hits / total if total else float("nan")
-
-
-METRICS: dict[str, Metric] = {
-    "roc_auc": lambda labels, scores, _: roc_auc(labels, scores),
-    "average_precision": lambda labels, scores, _: average_precision(labels, scores),
-    "log_loss": lambda labels, scores, _: log_loss(labels, scores),
-    "brier": lambda labels, scores, _: brier(labels, scores),
-    "ece": lambda labels, scores, _: ece(labels, scores),
-    "accuracy": accuracy,
-    "f1": f1,
-}
-
-
-def measure(metric: str, labels: np.ndarray, scores: np.ndarray, threshold: float) -> float:
-    """The metric of that name; NaN also where a score is no probability."""
-    if not usable(scores):
-        return float("nan")
-    return METRICS[metric](labels, scores, threshold)
 
 
 def usable(scores: np.ndarray) -> bool:

@@ -26,12 +26,16 @@ def r2(truth: np.ndarray, answers: np.ndarray) -> float:
 
 def pinball(truth: np.ndarray, answers: np.ndarray, quantile: float = 0.5) -> float:
     """Mean quantile loss (Koenker & Bassett 1978, Econometrica 46(1), eq. 3.1)."""
-    if not len(truth):
-        return float("nan")
-    above = truth - answers
-    return float(np.maximum(quantile * above, (quantile - 1) * above).mean())
+    return float(row_pinball(truth, answers, quantile).mean()) if len(truth) else float("nan")
 
 
 def quantile_coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     """Share of rows whose truth lies within [low, high]."""
     return float(((low <= truth) & (truth <= high)).mean()) if len(truth) else float("nan")
+
+
+def row_pinball(truth: np.ndarray, answers: np.ndarray, quantile: float) -> np.ndarray:
+    """Quantile loss of each row."""
+    above = truth - answers
+    losses: np.ndarray = np.maximum(quantile * above, (quantile - 1) * above)
+    return losses

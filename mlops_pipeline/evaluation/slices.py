@@ -10,7 +10,7 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Slice
 from mlops_pipeline.evaluation.estimates import estimate, p_below, spread
 from mlops_pipeline.evaluation.intervals import Draws, draw_metric, gain
-from mlops_pipeline.evaluation.metrics import measure
+from mlops_pipeline.evaluation.measures import measure
 from mlops_pipeline.evaluation.records import SliceResult, SliceStatus, finite
 
 MISSING_VALUE = "(missing)"

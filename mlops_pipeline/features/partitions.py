@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data.labels import yes_of
 from mlops_pipeline.data.parts import decode_parts
 from mlops_pipeline.data.snapshots import SnapshotRef, Snapshots
 from mlops_pipeline.features.arrays import values_of
@@ -88,8 +89,8 @@ def coded_part(contract: ModelContract, content: bytes) -> CodedPart:
     day = np.floor_divide(columns.nanoseconds(contract.event_time), DAY)
     days = np.arange(day.min(), day.max() + 1) if len(day) else np.zeros(1, dtype=np.int64)
     place = day - days[0]
-    outcome = columns[contract.target.column]
-    said = np.where(np.isnan(outcome), UNKNOWN, outcome > contract.target.above)
+    yes = yes_of(contract, columns[contract.target.column])
+    said = np.where(np.isnan(yes), UNKNOWN, yes == 1)
     texts: dict[Keys, list[str]] = {}
     cells: dict[Keys, np.ndarray] = {}
     counts: dict[Keys, DailyCounts] = {}

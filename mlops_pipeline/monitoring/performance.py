@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.contract.promises import HIGHER_IS_BETTER
+from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER
 from mlops_pipeline.errors import MonitoringError
 from mlops_pipeline.evaluation.records import Estimate, finite
 from mlops_pipeline.monitoring.estimate import Calibration, expect

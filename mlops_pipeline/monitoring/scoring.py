@@ -9,7 +9,7 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Slice
 from mlops_pipeline.evaluation.estimates import RANGE, UNBOUNDED, estimate
 from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric
-from mlops_pipeline.evaluation.metrics import METRICS, measure
+from mlops_pipeline.evaluation.measures import METRICS, measure
 from mlops_pipeline.evaluation.records import Estimate
 from mlops_pipeline.evaluation.slices import cut_values
 from mlops_pipeline.monitoring import weighted

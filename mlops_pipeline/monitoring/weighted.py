@@ -2,7 +2,7 @@
 
 The weight of a row is one over the probability with which it was chosen (Horvitz & Thompson 1952,
 JASA 47(260)); sums are taken of weighted rows and ratios of the sums. With equal weights each
-metric is that of `evaluation.metrics`.
+metric is that of `evaluation.measures`.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 from mlops_pipeline.evaluation.intervals import Draws
-from mlops_pipeline.evaluation.metrics import ECE_BINS, quantile_bins, row_log_loss, usable
+from mlops_pipeline.evaluation.measures import takes
+from mlops_pipeline.evaluation.metrics import ECE_BINS, quantile_bins, row_log_loss
+from mlops_pipeline.evaluation.metrics_numeric import row_pinball
 
 Weighted = Callable[[np.ndarray, np.ndarray, np.ndarray, float], float]
 
@@ -19,7 +21,7 @@ def measure(
     metric: str, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, threshold: float
 ) -> float:
     """The metric of that name; NaN where the rows do not define it."""
-    if not len(labels) or not usable(scores) or not weights.sum() > 0:
+    if not len(labels) or not takes(metric, scores) or not weights.sum() > 0:
         return float("nan")
     return WEIGHTED[metric](labels, scores, weights, threshold)
 
@@ -75,6 +77,16 @@ def _ece(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, _: float) 
     return float(np.abs(off).sum()) / float(weights.sum())
 
 
+def _rmse(truth: np.ndarray, answers: np.ndarray, weights: np.ndarray, _: float) -> float:
+    return float(np.sqrt(np.average((answers - truth) ** 2, weights=weights)))
+
+
+def _r2(truth: np.ndarray, answers: np.ndarray, weights: np.ndarray, _: float) -> float:
+    varying = np.average((truth - np.average(truth, weights=weights)) ** 2, weights=weights)
+    missed = np.average((truth - answers) ** 2, weights=weights)
+    return float(1 - missed / varying) if varying > 0 else float("nan")
+
+
 def _mean(values: Callable[[np.ndarray, np.ndarray, float], np.ndarray]) -> Weighted:
     def mean(
         labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, threshold: float
@@ -92,4 +104,9 @@ WEIGHTED: dict[str, Weighted] = {
     "ece": _ece,
     "accuracy": _mean(lambda labels, scores, bar: 1.0 * ((scores > bar) == (labels == 1.0))),
     "f1": _f1,
+    "mae": _mean(lambda truth, answers, _: np.abs(answers - truth)),
+    "rmse": _rmse,
+    "r2": _r2,
+    "pinball": _mean(row_pinball),
+    "quantile_coverage": _mean(lambda truth, answers, _: 1.0 * (truth <= answers)),
 }

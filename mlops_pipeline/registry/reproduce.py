@@ -18,7 +18,7 @@ from mlops_pipeline.contract.promises import Candidate
 from mlops_pipeline.data.snapshots import Snapshots
 from mlops_pipeline.data.splits import Split
 from mlops_pipeline.errors import MlopsError
-from mlops_pipeline.evaluation.metrics import METRICS, measure
+from mlops_pipeline.evaluation.measures import METRICS, measure
 from mlops_pipeline.evaluation.records import EvaluationReport
 from mlops_pipeline.features.compute import compute_features
 from mlops_pipeline.features.definition import definition_digest

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mlops_pipeline.contract.load import load_contract
+from mlops_pipeline.contract.tasks import TASKS
 from mlops_pipeline.errors import EvaluationError
 from mlops_pipeline.evaluation.evaluate import evaluate, rows_digest
-from mlops_pipeline.evaluation.metrics import METRICS
 from mlops_pipeline.evaluation.records import read_report, report_json
 from mlops_pipeline.settings import PACKAGE_MODELS
 from mlops_pipeline_tests.evaluation.cases import contract, evaluated, rows
@@ -16,7 +16,7 @@ def test_every_metric_is_measured_for_both_and_paired() -> None:
     judged, truth = rows()
     worse = np.clip(truth * 0.5 + 0.25, 0, 1)
     found = evaluated(contract(), truth, worse)
-    assert set(found.metrics) == set(METRICS)
+    assert set(found.metrics) == set(TASKS["binary"].metrics)
     loss = found.metrics["log_loss"]
     assert loss.champion is not None
     assert loss.gain is not None
@@ -46,7 +46,7 @@ def test_swapping_candidate_and_champion_mirrors_every_gain() -> None:
     other = np.clip(truth * 0.7 + 0.1, 0, 1)
     one = evaluated(contract(), truth, other).metrics
     two = evaluated(contract(), other, truth).metrics
-    for name in METRICS:
+    for name in TASKS["binary"].metrics:
         ahead, behind = one[name].gain, two[name].gain
         assert ahead is not None
         assert behind is not None

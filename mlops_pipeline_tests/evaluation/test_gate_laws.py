@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlops_pipeline.contract.promises import HIGHER_IS_BETTER
+from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER
 from mlops_pipeline.evaluation.estimates import estimate
 from mlops_pipeline.evaluation.gates import judge
 from mlops_pipeline.evaluation.intervals import draw_groups, draw_metric, gain
-from mlops_pipeline.evaluation.metrics import measure
+from mlops_pipeline.evaluation.measures import measure
 from mlops_pipeline.evaluation.outcomes import Outcome, against_bounds, against_champion
 from mlops_pipeline.evaluation.records import Estimate
 from mlops_pipeline.evaluation.verdict import EFFECT, Verdict

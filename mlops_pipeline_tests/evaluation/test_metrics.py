@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as theirs
 
-from mlops_pipeline.contract.promises import HIGHER_IS_BETTER
+from mlops_pipeline.contract.tasks import TASKS
 from mlops_pipeline.evaluation import metrics
-from mlops_pipeline.evaluation.metrics import METRICS, measure
+from mlops_pipeline.evaluation.measures import METRICS, measure
 
 LABELS = np.array([1.0, 0.0, 1.0, 0.0])
 SCORES = np.array([0.9, 0.6, 0.6, 0.1])
@@ -74,7 +74,7 @@ def test_all_agree_with_scikit_learn(seed: int) -> None:
     assert found == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize("name", TASKS["binary"].metrics)
 @pytest.mark.parametrize("score", [np.nan, np.inf, -0.1, 1.1])
 def test_a_score_that_is_no_probability_leaves_every_metric_undefined(
     name: str, score: float
@@ -98,4 +98,4 @@ def test_no_positives_have_no_average_precision_and_no_f1() -> None:
 
 
 def test_every_metric_that_a_contract_may_name_is_here() -> None:
-    assert set(METRICS) == set(HIGHER_IS_BETTER)
+    assert set(METRICS) == {name for task in TASKS.values() for name in task.metrics}

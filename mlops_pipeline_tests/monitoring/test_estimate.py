@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.isotonic import IsotonicRegression
 
-from mlops_pipeline.evaluation.metrics import measure
+from mlops_pipeline.evaluation.measures import measure
 from mlops_pipeline.monitoring.estimate import ESTIMATED, calibrate, expect, expected_auc
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_pipeline.evaluation.intervals import draw_groups
-from mlops_pipeline.evaluation.metrics import METRICS
-from mlops_pipeline.evaluation.metrics import measure as plain
+from mlops_pipeline.evaluation.measures import METRICS
+from mlops_pipeline.evaluation.measures import measure as plain
 from mlops_pipeline.monitoring.weighted import draw, measure
 
 CHANCE = np.random.default_rng(4)

@@ -1,0 +1,44 @@
+"""Every metric by the name that a contract gives it, whatever the task.
+
+A metric takes labels, scores and a bar: the threshold of yes, or the quantile that a number is.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mlops_pipeline.contract.tasks import TASKS
+from mlops_pipeline.evaluation import metrics, metrics_numeric
+
+Metric = Callable[[np.ndarray, np.ndarray, float], float]
+
+METRICS: dict[str, Metric] = {
+    "roc_auc": lambda labels, scores, _: metrics.roc_auc(labels, scores),
+    "average_precision": lambda labels, scores, _: metrics.average_precision(labels, scores),
+    "log_loss": lambda labels, scores, _: metrics.log_loss(labels, scores),
+    "brier": lambda labels, scores, _: metrics.brier(labels, scores),
+    "ece": lambda labels, scores, _: metrics.ece(labels, scores),
+    "accuracy": metrics.accuracy,
+    "f1": metrics.f1,
+    "mae": lambda truth, answers, _: metrics_numeric.mae(truth, answers),
+    "rmse": lambda truth, answers, _: metrics_numeric.rmse(truth, answers),
+    "r2": lambda truth, answers, _: metrics_numeric.r2(truth, answers),
+    "pinball": metrics_numeric.pinball,
+    "quantile_coverage": lambda truth, answers, _: metrics_numeric.quantile_coverage(
+        truth, np.full(len(truth), -np.inf), answers
+    ),
+}
+
+
+def measure(metric: str, labels: np.ndarray, scores: np.ndarray, bar: float) -> float:
+    """The metric of that name; NaN also where a score is none that the metric takes."""
+    if not takes(metric, scores):
+        return float("nan")
+    return METRICS[metric](labels, scores, bar)
+
+
+def takes(metric: str, scores: np.ndarray) -> bool:
+    """Every score is one that the metric is defined for: a probability, or a finite number."""
+    if metric in TASKS["regression"].metrics:
+        return bool(np.isfinite(scores).all())
+    return metrics.usable(scores)
