@@ -56,6 +56,7 @@ class Candidate(Part):
     trainer: Literal["lightgbm", "torch"]
     params: dict[str, Any] = Field(default_factory=dict)
     search: Search | None = None
+    compiled: bool = False  # trees as native code, made at registration; see registry/compiled.py
 
     @field_validator("params")
     @classmethod
