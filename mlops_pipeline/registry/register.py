@@ -17,6 +17,7 @@ from mlops_pipeline.ledger.verdicts import VerdictRow
 from mlops_pipeline.ledger.versions import VersionRow, VersionStatus
 from mlops_pipeline.registry.attestation import attest
 from mlops_pipeline.registry.bundle import BundleManifest
+from mlops_pipeline.registry.compiled import with_compiled_trees
 from mlops_pipeline.registry.keys import signing_key
 from mlops_pipeline.registry.mlflow import MlflowRegistry
 from mlops_pipeline.registry.standing import stored_manifest
@@ -38,7 +39,8 @@ def register_passed(
     """The bundle, signed, is a version that may be rolled out; again gives the same version.
 
     The stored verdict is asked, not the caller: a red check in a user interface is only a picture.
-    The version's bundle is the candidate's with its attestation, so its digest is another.
+    The version's bundle is the candidate's with its attestation, and with compiled trees where the
+    contract asks for them, so its digest is another.
 
     Raises:
         RegistryError: no gate passed this bundle, or its lineage or its model files are in
@@ -47,9 +49,8 @@ def register_passed(
     manifest = stored_manifest(objects, bundle)
     with exclusive(ledger, f"register {manifest.model}"):
         verdict = _passed(ledger, objects, manifest, bundle)
-        signed = attest(
-            objects.get_tree(bundle), report=verdict.report, run=run_id, key=signing_key(keys)
-        )
+        files = with_compiled_trees(objects.get_tree(bundle))
+        signed = attest(files, report=verdict.report, run=run_id, key=signing_key(keys))
         objects.put_tree(signed)
         registered = registry.register(
             run_id=run_id,
