@@ -7,7 +7,7 @@ import pandas as pd
 
 from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data.labels import label
+from mlops_pipeline.data.labels import contrast, label
 from mlops_pipeline.data.quality import CheckOutcome, CheckSpec
 from mlops_pipeline.data.splits import plan_split
 from mlops_pipeline.features.history import count_history
@@ -44,7 +44,7 @@ def run_feature_checks(
     """
     split = plan_split(contract.splits, end)
     times = frame[contract.event_time]
-    labels = label(contract, frame)
+    labels = contrast(label(contract, frame), contract.task)
     before = split.train.mask(times) | split.validation.mask(times)
     leaks = leakage_scan(matrix, labels, before, split.test.mask(times))
     allowed = contract.features.known_strong

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mlops_pipeline.contract.columns import HistoryFeature
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data.labels import days, label
+from mlops_pipeline.data.labels import days, yes_or_no
 from mlops_pipeline.features.arrays import values_of
 from mlops_pipeline.features.counts import DailyCounts, key_codes
 from mlops_pipeline.features.definition import definition_digest
@@ -162,7 +162,7 @@ def feature_snapshot(
 def _counted(
     contract: ModelContract, frame: pd.DataFrame, values: Mapping[str, np.ndarray]
 ) -> HistoryCounts:
-    labels = label(contract, frame)
+    labels = yes_or_no(contract, frame)
     labelled = ~np.isnan(labels)
     day = days(contract, frame)[labelled]
     positive = labels[labelled] == 1

@@ -13,7 +13,8 @@ from mlops_pipeline.contract.columns import (
     HistoryFeature,
     Sensitivity,
 )
-from mlops_pipeline.contract.model import Location, ModelContract
+from mlops_pipeline.contract.findings import Location
+from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import FeatureError
 
 ORDER = (Sensitivity.PUBLIC, Sensitivity.INTERNAL, Sensitivity.PERSONAL)
