@@ -145,7 +145,7 @@ class EnvoyRouter:
         """See `Router.confirm`: asks the listener itself, as any client would."""
         give_up = time.monotonic() + timeout
         found = "no answer"
-        while time.monotonic() < give_up:
+        while time.monotonic() < give_up and self.alive():  # whoever revives it waits for us
             try:
                 found = self._edge.get(ROUTE_PROBE).headers.get("x-route-version", "none")
             except httpx.HTTPError as error:
@@ -153,6 +153,10 @@ class EnvoyRouter:
             if found == route_version:
                 return
             time.sleep(POLL_SECONDS)
+        if not self.alive():
+            raise DeliveryError(
+                f"Envoy ended before it showed {route_version}; it is started again"
+            )
         raise DeliveryError(
             f"after {timeout} s responses carry route version {found}, not {route_version}; "
             f"see {self.place.xds} and the log of Envoy"

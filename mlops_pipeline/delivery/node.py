@@ -45,6 +45,7 @@ class Node:
         settings: Settings,
         *,
         command: HostCommand | None = None,
+        router: type[EnvoyRouter] = EnvoyRouter,
         log_limit: int = access_log.FILE_LIMIT,
     ) -> None:
         self._settings = settings
@@ -61,7 +62,7 @@ class Node:
             collector=settings.collector,
         )
         self._book = book
-        self._router = EnvoyRouter(place, book, spare=settings.runtime_dir / "xds")
+        self._router = router(place, book, spare=settings.runtime_dir / "xds")
         self._hosts = Hosts(book, settings.runtime_dir, command or serving_command(settings))
         self._ballast = Ballast(folder / "ballast")
         self._switch = Switchboard(

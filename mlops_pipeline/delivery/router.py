@@ -49,6 +49,12 @@ class Arms:
         """The stable, then the candidate where there is one."""
         return (self.stable,) if self.candidate is None else (self.stable, self.candidate)
 
+    def answers(self, version: str) -> bool:
+        """Whether any user meets that version."""
+        if version == self.stable:
+            return self.weight < TOTAL_WEIGHT
+        return version == self.candidate and self.weight > 0
+
 
 @dataclass(frozen=True, slots=True)
 class RoutePlan:

@@ -3,21 +3,22 @@
 import os
 import shutil
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import create_engine, text
 
 from mlops_pipeline.cli.drill import drill
 from mlops_pipeline.delivery.drills.catalogue import DRILLS
+from mlops_pipeline.delivery.drills.database import database, installed
+from mlops_pipeline.delivery.drills.harms import HARMS
+from mlops_pipeline.delivery.drills.matrix import PLACES, cells, run_matrix
+from mlops_pipeline.delivery.drills.matrix import REPRESENTATIVE as REPRESENTATIVE_CELLS
 from mlops_pipeline.delivery.drills.run import run_drill
 from mlops_pipeline.delivery.drills.scene import SETTLE_SECONDS, scene
 from mlops_pipeline.errors import DeliveryError
 from mlops_pipeline.ledger.rollouts import RolloutState
-from mlops_pipeline_tests.postgres import NOBODY, postgres
+from mlops_pipeline_tests.delivery.conftest import until
 
 REPRESENTATIVE = [name for name, one in DRILLS.items() if one.representative]
 
@@ -61,37 +62,39 @@ def test_on_a_full_disk_a_failing_candidate_still_leaves(tmp_path: Path):
     assert report.passed, report.trouble
 
 
-def _kill_all(master: psutil.Process) -> None:
-    for process in (master, *master.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs([master], timeout=10)
+@pytest.mark.slow
+@pytest.mark.skipif(not installed(), reason="PostgreSQL is not on the path")
+def test_the_ledgers_database_may_die_while_a_candidate_fails(tmp_path: Path):
+    faults = dict(DRILLS["failing"].faults)
+    with database() as ledger:
+        ledger.start()
+        until("PostgreSQL answers", ledger.answers)
+        with scene(tmp_path / "home", faults=faults, ledger=ledger) as built:
+            rollout = built.begin("bad").id
+            built.drive(rollout, to=RolloutState.STEPPING, weight=1000)
+            built.world.engine.dispose()
+            ledger.stop()
+            assert built.step(rollout) != 0  # a step without a ledger does nothing
+            built.until("the node retreats by itself", lambda: built.weight() == 0)
+            built.until("the ledger is back", lambda: ledger.answers() and built.step(rollout) == 0)
+            assert built.drive(rollout).state is RolloutState.ROLLED_BACK
+            assert built.settled() <= SETTLE_SECONDS
+            assert built.audited() > 0
+            assert built.hurt.unexplained() == ()
 
 
 @pytest.mark.slow
-def test_the_ledgers_database_may_die_while_a_candidate_fails(tmp_path: Path):
-    with postgres() as url:
-        data = Path(url.partition("host=")[2]) / "data"
-        with create_engine(url.format(database="postgres")).connect() as db:
-            db.execution_options(isolation_level="AUTOCOMMIT").execute(text("CREATE DATABASE d"))
-        faults = dict(DRILLS["failing"].faults)
-        with scene(tmp_path / "home", faults=faults, ledger=url.format(database="d")) as built:
-            rollout = built.begin("bad").id
-            built.drive(rollout, to=RolloutState.STEPPING, weight=1000)
-            master = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
-            argv = [master.exe(), *master.cmdline()[1:]]
-            owner = NOBODY if os.geteuid() == 0 else None
-            built.world.engine.dispose()
-            _kill_all(master)
-            assert built.step(rollout) != 0  # a step without a ledger does nothing
-            built.until("the node retreats by itself", lambda: built.weight() == 0)
-            with (tmp_path / "pg.log").open("ab") as log:
-                again = subprocess.Popen(argv, cwd=data, user=owner, stdout=log, stderr=log)
-            built.until("the ledger is back", lambda: built.step(rollout) == 0)
-            row = built.drive(rollout)
-            assert row.state is RolloutState.ROLLED_BACK
-            assert built.settled() <= SETTLE_SECONDS
-            assert built.audited() > 0
-            assert set(built.failed_by) <= {"flight_delay-vbad"}
-            built.world.engine.dispose()
-    assert again.wait(20) == 0  # stopped by the one who began it
+@pytest.mark.skipif(not installed(), reason="PostgreSQL is not on the path")
+def test_cells_of_the_matrix_leave_one_state(tmp_path: Path):
+    reports = run_matrix(REPRESENTATIVE_CELLS, tmp_path, say=lambda report: None)
+    assert [report.trouble for report in reports] == [""] * len(REPRESENTATIVE_CELLS)
+    assert {report.cell for report in reports} == set(REPRESENTATIVE_CELLS)
+
+
+def test_the_matrix_is_every_harm_in_every_state_and_ci_has_one_of_each_harm():
+    every = cells()
+    assert len(every) == len(set(every)) == len(HARMS) * (2 * (len(PLACES) - 2) + 2)
+    assert {"preflight", "shadow", "step 50 %", "bake", "rolling back"} <= set(PLACES)
+    assert {"approve_traffic", "approve_promotion", "promoted"} <= set(PLACES)
+    assert set(REPRESENTATIVE_CELLS) <= set(every)
+    assert {cell.harm for cell in REPRESENTATIVE_CELLS} == {harm.name for harm in HARMS}

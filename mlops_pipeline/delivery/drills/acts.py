@@ -13,10 +13,12 @@ from datetime import timedelta
 
 from sqlalchemy.exc import OperationalError
 
+from mlops_pipeline.delivery.drills.harms import CHALLENGER, ENVOY, NODE, STABLE, kill
 from mlops_pipeline.delivery.drills.scene import GOOD, MODEL, PATIENCE, Scene, now
 from mlops_pipeline.delivery.drills.worker import KILLS, Point
 from mlops_pipeline.delivery.rollback import roll_back
 from mlops_pipeline.delivery.rollout import step
+from mlops_pipeline.delivery.router import cluster_name
 from mlops_pipeline.errors import DeliveryError, LedgerError, MlopsError
 from mlops_pipeline.ledger import quarantine
 from mlops_pipeline.ledger.rollouts import ENDED, RolloutState
@@ -83,9 +85,7 @@ def node(scene: Scene) -> None:
     rollout = scene.begin().id
     for state, weight in ((S.SHADOW, 0), (S.STEPPING, 1000), (S.STEPPING, 5000)):
         scene.drive(rollout, to=state, weight=weight)
-        scene.kill_node()
-        scene.users_go_on(30)
-        scene.start_node()
+        kill(scene, NODE)
     promoted(scene, rollout)
 
 
@@ -93,9 +93,7 @@ def envoy(scene: Scene) -> None:
     """Killed in the middle of a step."""
     rollout = scene.begin().id
     scene.drive(rollout, to=S.STEPPING, weight=1000)
-    before = scene.world.node.state().router_pid
-    scene.kill_router()
-    scene.until("another runs", lambda: scene.world.node.state().router_pid not in (before, None))
+    kill(scene, ENVOY)
     scene.users_go_on()
     promoted(scene, rollout)
 
@@ -104,8 +102,7 @@ def stable(scene: Scene) -> None:
     """Killed in the middle of a step; the candidate is not blamed for it."""
     rollout = scene.begin().id
     scene.drive(rollout, to=S.STEPPING, weight=1000)
-    scene.kill_host("1")
-    scene.until("it is back", lambda: _ready(scene, "1"))
+    kill(scene, STABLE)
     promoted(scene, rollout)
 
 
@@ -113,7 +110,7 @@ def challenger(scene: Scene) -> None:
     """Killed in the middle of a step: its traffic leaves, but nothing is known against it."""
     rollout = scene.begin().id
     scene.drive(rollout, to=S.STEPPING, weight=1000)
-    scene.kill_host(GOOD)
+    kill(scene, CHALLENGER)
     scene.until("the reflex retreats", lambda: scene.weight() == 0)
     rolled_back(scene, rollout, condemned=False)
 
@@ -123,9 +120,10 @@ def failing(scene: Scene) -> None:
     rollout = scene.begin(BAD).id
     scene.drive(rollout, to=S.STEPPING, weight=1000)
     scene.until("the node retreats without being told", lambda: scene.weight() == 0)
-    hurt = scene.failed_by.total()
+    seen = time.monotonic()
     scene.users_go_on(200)
-    must(scene.failed_by.total() - hurt <= 4, "nobody is hurt after the retreat")
+    late = [failure for failure in scene.hurt.failures if failure.sent > seen]
+    must(not late, f"nobody is hurt after the retreat ({len(late)} were)")
     rolled_back(scene, rollout, condemned=True)
 
 
@@ -133,10 +131,13 @@ def runtime_folder(scene: Scene) -> None:
     """Every socket is deleted in the middle of a step."""
     rollout = scene.begin().id
     scene.drive(rollout, to=S.STEPPING, weight=1000)
+    both = (cluster_name(MODEL, version) for version in ("1", GOOD))
+    outage = scene.hurt.down("every socket", *both)
     shutil.rmtree(scene.settings.runtime_dir)
     scene.until("the node answers again", scene.node_answers)
     scene.until("both serve", lambda: _ready(scene, "1") and _ready(scene, GOOD))
     scene.until("the router counts", lambda: bool(scene.world.node.counters()))
+    outage.ended = time.monotonic()
     row = scene.drive(rollout)
     must(row.state in (S.PROMOTED, S.ROLLED_BACK), f"the rollout ends, not {row.state}")
 
@@ -147,11 +148,7 @@ def xds_truncated(scene: Scene) -> None:
     scene.drive(rollout, to=S.STEPPING, weight=1000)
     routes = scene.settings.home / "node" / "xds" / "rds.json"
     routes.write_bytes(routes.read_bytes()[:100])
-    envoy_pid = scene.world.node.state().router_pid
-    scene.kill_router()
-    scene.until(
-        "another runs", lambda: scene.world.node.state().router_pid not in (envoy_pid, None)
-    )
+    kill(scene, ENVOY)
     promoted(scene, rollout)
 
 
@@ -283,8 +280,3 @@ def _ready(scene: Scene, version: str) -> bool:
     except (MlopsError, OperationalError):
         return False
     return host is not None and host.ready
-
-
-def by_the_bad(who: str) -> bool:
-    """Answered by the version with the planted fault."""
-    return who == f"{MODEL}-v{BAD}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mlops_pipeline.delivery.drills import acts
-from mlops_pipeline.delivery.drills.acts import BAD, by_the_bad
+from mlops_pipeline.delivery.drills.acts import BAD
 from mlops_pipeline.delivery.drills.scene import Scene
 
 
@@ -19,8 +19,6 @@ class Drill:
     harm: str  # what is hurt, for people
     act: Callable[[Scene], None]
     faults: Mapping[str, str] = field(default_factory=dict)  # by version
-    explained: Callable[[str], bool] = lambda who: False  # whether a failed request was to be
-    allowed: int = 0  # failed requests that the harm explains
     representative: bool = False  # of the set that CI runs
 
 
@@ -33,37 +31,29 @@ DRILLS: Mapping[str, Drill] = {
         "SIGKILL of the worker at every point of a rollback",
         acts.worker_in_rollback,
         FAILS,
-        by_the_bad,
     ),
     "node": Drill("SIGKILL of the node in each state", acts.node, representative=True),
-    "envoy": Drill("SIGKILL of Envoy", acts.envoy, allowed=300),
-    "stable": Drill("SIGKILL of the stable's server", acts.stable, allowed=600),
-    "challenger": Drill(
-        "SIGKILL of the candidate's server", acts.challenger, allowed=60, representative=True
-    ),
+    "envoy": Drill("SIGKILL of Envoy", acts.envoy),
+    "stable": Drill("SIGKILL of the stable's server", acts.stable),
+    "challenger": Drill("SIGKILL of the candidate's server", acts.challenger, representative=True),
     "failing": Drill(
         "the candidate fails, and no orchestrator runs",
         acts.failing,
         FAILS,
-        by_the_bad,
         representative=True,
     ),
-    "runtime-folder": Drill("every socket is deleted", acts.runtime_folder, allowed=300),
-    "xds-truncated": Drill(
-        "a truncated xDS file, and SIGKILL of Envoy", acts.xds_truncated, allowed=300
-    ),
+    "runtime-folder": Drill("every socket is deleted", acts.runtime_folder),
+    "xds-truncated": Drill("a truncated xDS file, and SIGKILL of Envoy", acts.xds_truncated),
     "xds-unwritable": Drill(
         "the xDS folder cannot be written when the candidate must leave",
         acts.xds_unwritable,
         FAILS,
-        by_the_bad,
         representative=True,
     ),
     "disk-full": Drill(
         "no byte is left on the node's disk (mount a small one there)",
         acts.disk_full,
         FAILS,
-        by_the_bad,
     ),
     "metrics-gone": Drill("the router's log is deleted", acts.metrics_gone),
     "slow-shadow": Drill(
@@ -78,6 +68,5 @@ DRILLS: Mapping[str, Drill] = {
         "the ledger's database is locked while the candidate fails",
         acts.ledger_gone,
         FAILS,
-        by_the_bad,
     ),
 }

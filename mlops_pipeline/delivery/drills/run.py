@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_pipeline.delivery.drills.catalogue import DRILLS, Drill
+from mlops_pipeline.delivery.drills.outages import told
 from mlops_pipeline.delivery.drills.scene import MODEL, Scene, scene
 from mlops_pipeline.errors import DeliveryError, MlopsError
 from mlops_pipeline.ledger import champion, rollouts
@@ -22,6 +23,7 @@ class DrillReport:
     state: str  # of the rollout, at the end
     serving: str
     settle_seconds: float  # until pointer, router and alias agreed
+    down_seconds: float  # for which something could not answer
     sent: int
     failed: dict[str, int]  # requests, by who answered or how they failed
     unexplained: int
@@ -29,7 +31,7 @@ class DrillReport:
     seconds: float
 
 
-def run_drill(name: str, home: Path, *, port: int | None = None, ledger: str = "") -> DrillReport:
+def run_drill(name: str, home: Path, *, port: int | None = None) -> DrillReport:
     """The drill ran on a scratch instance below `home`, of which nothing runs any more.
 
     Raises:
@@ -39,7 +41,7 @@ def run_drill(name: str, home: Path, *, port: int | None = None, ledger: str = "
     if drill is None:
         raise DeliveryError(f"no drill is named {name!r}; there are: {', '.join(DRILLS)}")
     began = time.monotonic()
-    with scene(home, faults=dict(drill.faults), port=port, ledger=ledger) as built:
+    with scene(home, faults=dict(drill.faults), port=port) as built:
         trouble = ""
         settle_seconds, entries = 0.0, 0
         try:
@@ -49,18 +51,12 @@ def run_drill(name: str, home: Path, *, port: int | None = None, ledger: str = "
             entries = built.audited()
         except MlopsError as error:
             trouble = f"{type(error).__name__}: {error}"
-        unexplained = unexplained_of(drill, built)
+        unexplained = built.hurt.unexplained()
         if not trouble and unexplained:
-            trouble = f"{unexplained} requests failed without a reason: {dict(built.failed_by)}"
+            trouble = told(unexplained, built.hurt.outages)
         return _report(
             name, drill, built, trouble, settle_seconds, entries, time.monotonic() - began
         )
-
-
-def unexplained_of(drill: Drill, built: Scene) -> int:
-    """Failed requests that neither the planted fault nor the harm's own pause explains."""
-    found = sum(n for who, n in built.failed_by.items() if not drill.explained(who))
-    return max(0, found - drill.allowed)
 
 
 def _report(
@@ -86,9 +82,10 @@ def _report(
         state=str(rows[-1].state) if rows else "none",
         serving=leading.version if leading else "unknown",
         settle_seconds=round(settle_seconds, 2),
+        down_seconds=round(sum(o.seconds for o in built.hurt.outages if o.over), 2),
         sent=built.sent,
-        failed=dict(built.failed_by),
-        unexplained=unexplained_of(drill, built),
+        failed=built.hurt.by_whom(),
+        unexplained=len(built.hurt.unexplained()),
         audit_entries=entries,
         seconds=round(seconds, 1),
     )

@@ -1,17 +1,14 @@
 """A scratch instance under load: a node over stand-in servers, a ledger, users who keep asking."""
 
 import itertools
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +18,8 @@ import psutil
 from mlops_pipeline.contract.load import load_contract
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Approvals, Guard, Rollout
+from mlops_pipeline.delivery.drills.database import Database
+from mlops_pipeline.delivery.drills.outages import Failure, Hurt
 from mlops_pipeline.delivery.drills.scratch_node import scratch_settings
 from mlops_pipeline.delivery.drills.worker import Point, Workers, scratch_world
 from mlops_pipeline.delivery.processes import ProcessBook
@@ -64,9 +63,10 @@ class Scene:
     settings: Settings
     world: World
     workers: Workers
+    contract: ModelContract
+    database: Database | None = None  # of the ledger, where it can be killed
     node: subprocess.Popen[bytes] | None = None
-    failed_by: Counter[str] = field(default_factory=Counter)  # by who answered, or how it failed
-    failed_at: list[float] = field(default_factory=list)  # monotonic
+    hurt: Hurt = field(default_factory=Hurt)
     traffic: BackgroundReplay | None = None
     alias: str | None = None  # what the registry would show
 
@@ -88,30 +88,10 @@ class Scene:
             return False
         return True
 
-    def kill_node(self) -> None:
-        """SIGKILL; its children are not asked."""
-        assert self.node is not None
-        self.node.kill()
-        self.node.wait(10)
-
-    def kill_host(self, version: str) -> None:
-        """SIGKILL to the version's server."""
-        host = self.world.node.state().host(MODEL, version)
-        if host is None or host.pid is None:
-            raise DeliveryError(f"version {version} has no server that could be killed")
-        os.kill(host.pid, signal.SIGKILL)
-
-    def kill_router(self) -> None:
-        """SIGKILL to Envoy."""
-        pid = self.world.node.state().router_pid
-        if pid is None:
-            raise DeliveryError("no router runs that could be killed")
-        os.kill(pid, signal.SIGKILL)
-
     def begin(self, candidate: str = GOOD) -> RolloutRow:
         """A rollout is planned."""
         return start_rollout(
-            self.world, drill_contract(), candidate=candidate, reason="drill", now=now()
+            self.world, self.contract, candidate=candidate, reason="drill", now=now()
         )
 
     def row(self, rollout: int) -> RolloutRow:
@@ -206,9 +186,19 @@ class Scene:
     def heard(self, request: ReplayRequest, reply: Reply) -> None:
         """One answer to a user."""
         if reply.failure is not None or reply.status >= 400:
-            who = (reply.headers or {}).get("x-served-by") or reply.failure or str(reply.status)
-            self.failed_by[str(who)] += 1
-            self.failed_at.append(time.monotonic())
+            heard = time.monotonic()
+            by = (reply.headers or {}).get("x-served-by")
+            how = reply.failure or f"http_{reply.status}"
+            self.hurt.failures.append(
+                Failure(heard - reply.seconds, heard, by if by not in ("", "-") else None, how)
+            )
+
+
+def quiet(holds: Callable[[], bool]) -> bool:
+    """Whether it holds; what cannot be asked now does not."""
+    with suppress(MlopsError):
+        return holds()
+    return False
 
 
 def now() -> datetime:
@@ -225,15 +215,24 @@ def free_port(first: int | None = None) -> int:
 
 @contextmanager
 def scene(
-    home: Path, *, faults: dict[str, str] | None = None, port: int | None = None, ledger: str = ""
+    home: Path,
+    *,
+    faults: dict[str, str] | None = None,
+    port: int | None = None,
+    ledger: Database | None = None,
+    contract: ModelContract | None = None,
 ) -> Iterator[Scene]:
     """Version 1 serves under load; when the drill is over every process of the scene is gone."""
     home.mkdir(parents=True, exist_ok=True)
     runtime = Path(tempfile.mkdtemp(prefix="md", dir="/tmp"))
-    settings = scratch_settings(home, runtime, port or free_port(), ledger)
+    settings = scratch_settings(
+        home, runtime, port or free_port(), ledger.url if ledger is not None else ""
+    )
     chosen = dict(faults or {})
     world = scratch_world(settings, chosen)
-    built = Scene(settings, world, Workers(settings, chosen))
+    hurt = Hurt(frozenset(cluster_name(MODEL, version) for version in chosen))
+    workers = Workers(settings, chosen)
+    built = Scene(settings, world, workers, contract or drill_contract(), ledger, hurt=hurt)
     with ExitStack() as after:
         after.callback(shutil.rmtree, runtime, ignore_errors=True)
         after.callback(_end_everything, built)
@@ -241,7 +240,7 @@ def scene(
         with transaction(world.engine) as tx:
             for name in ("1", GOOD, *chosen):
                 versions.add(tx, MODEL, name, bundle=f"b-{name}", lineage=f"l-{name}", now=now())
-        deploy_first(world, drill_contract(), version="1", reason="drill", now=now())
+        deploy_first(world, built.contract, version="1", reason="drill", now=now())
         url = f"http://127.0.0.1:{settings.port}/{MODEL}/predict"
         requests = (ReplayRequest(f"r-{n}", f"u-{n}", b"{}") for n in itertools.count())
         built.traffic = BackgroundReplay(

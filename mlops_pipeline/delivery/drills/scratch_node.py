@@ -1,12 +1,22 @@
 """A serving node over stand-in servers, as a process of its own, so that it can be killed.
 
 python -m mlops_pipeline.delivery.drills.scratch_node HOME RUNTIME_DIR PORT
+
+Its router has a trap: whatever process is named in it is killed after the next plan was written and
+before it is confirmed, the node itself too.
 """
 
 import logging
+import os
+import signal
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
+from mlops_pipeline.delivery.envoy import EnvoyRouter
 from mlops_pipeline.delivery.hosts import HostCommand, HostSpec
 from mlops_pipeline.delivery.node import Node
 from mlops_pipeline.settings import Settings, read_settings
@@ -37,12 +47,50 @@ def stand_in_command(settings: Settings) -> HostCommand:
     return command
 
 
+class TrappedRouter(EnvoyRouter):
+    """Envoy; between the write of a plan and its confirmation the trap is sprung, if one is set."""
+
+    def confirm(self, route_version: str, *, timeout: float) -> None:
+        """See `Router.confirm`."""
+        _spring(self.place.access_log.parent)
+        super().confirm(route_version, timeout=timeout)
+
+
+def set_trap(home: Path, pids: list[int]) -> None:
+    """These processes are killed, in this order, before the node's next plan is confirmed."""
+    folder = home / "node"
+    (folder / "trap.sprung").unlink(missing_ok=True)
+    aside = folder / "trap.new"
+    aside.write_bytes(msgspec.json.encode(pids))
+    aside.rename(folder / "trap")
+
+
+def sprung_at(home: Path) -> float | None:
+    """The monotonic time at which the trap was sprung; None while it waits."""
+    try:
+        return float((home / "node" / "trap.sprung").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _spring(folder: Path) -> None:
+    try:
+        pids = msgspec.json.decode((folder / "trap").read_bytes(), type=list[int])
+    except FileNotFoundError:
+        return
+    (folder / "trap").unlink()
+    (folder / "trap.sprung").write_text(str(time.monotonic()))
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def main() -> None:
     """Run until a signal."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = scratch_settings(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
-    Node(settings, command=stand_in_command(settings)).run()
+    Node(settings, command=stand_in_command(settings), router=TrappedRouter).run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""A worker that takes one step of a rollout in a process of its own, and dies where it is told to.
+"""A worker that takes one step of a rollout, or rolls it back, in a process of its own, and dies
+where it is told to.
 
 The places are those at which a real worker's death could part the ledger from the router: before
 and after the ledger's commit, before and after a command to the node.
@@ -7,15 +8,18 @@ and after the ledger's commit, before and after a command to the node.
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from multiprocessing.context import ForkServerContext
 from typing import Any
 
 from sqlalchemy import event
 
 from mlops_pipeline.delivery.client import NodeClient
+from mlops_pipeline.delivery.rollback import roll_back
 from mlops_pipeline.delivery.rollout import step
 from mlops_pipeline.delivery.world import World, open_world
 from mlops_pipeline.errors import MlopsError
@@ -49,8 +53,15 @@ class Workers:
 
     def step(self, rollout: int, point: Point) -> int:
         """One step was taken, or the worker was killed at `point`; its exit code."""
+        return self._run(partial(_step, rollout), point)
+
+    def roll_back(self, model: str, point: Point = Point.NEVER) -> int:
+        """A person's rollback was carried out, or the worker was killed at `point`."""
+        return self._run(partial(_roll_back, model), point)
+
+    def _run(self, act: Callable[[World], object], point: Point) -> int:
         process = self._context.Process(
-            target=_work, args=(self._settings, self._faults, rollout, point)
+            target=_work, args=(self._settings, self._faults, act, point)
         )
         process.start()
         process.join(STEP_SECONDS)
@@ -72,14 +83,24 @@ def _fault(faults: dict[str, str]) -> Any:
     return lambda version: faults.get(version.version)
 
 
-def _work(settings: Settings, faults: dict[str, str], rollout: int, point: Point) -> None:
-    world = scratch_world(settings, faults)
-    if point in (Point.BEFORE_COMMIT, Point.AFTER_COMMIT):
-        _die_at_commit(world, point)
-    if point in (Point.BEFORE_COMMAND, Point.AFTER_COMMAND):
-        world = replace(world, node=MortalClient(settings, point))
+def _step(rollout: int, world: World) -> None:
+    step(world, rollout, now=datetime.now(UTC))
+
+
+def _roll_back(model: str, world: World) -> None:
+    roll_back(world, model, reason="a person saw it", by="drill", now=datetime.now(UTC))
+
+
+def _work(
+    settings: Settings, faults: dict[str, str], act: Callable[[World], object], point: Point
+) -> None:
     try:
-        step(world, rollout, now=datetime.now(UTC))
+        world = scratch_world(settings, faults)
+        if point in (Point.BEFORE_COMMIT, Point.AFTER_COMMIT):
+            _die_at_commit(world, point)
+        if point in (Point.BEFORE_COMMAND, Point.AFTER_COMMAND):
+            world = replace(world, node=MortalClient(settings, point))
+        act(world)
     except MlopsError:
         os._exit(3)  # the next step finds what this one left
     os._exit(0)
