@@ -1,26 +1,26 @@
 """Data on the Dagster floor: the source's partitions, the snapshot, and the checks on it."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import dagster as dg
 import pandas as pd
 from pydantic import Field
 
+from mlops_pipeline.components.checks import declared, settled
 from mlops_pipeline.components.house import House
-from mlops_pipeline.components.metadata import check_result, table
+from mlops_pipeline.components.metadata import table
 from mlops_pipeline.components.names import common, key, name
-from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.labels import label_counts
 from mlops_pipeline.data.quality import check_specs, run_checks
-from mlops_pipeline.data.review import settle
 from mlops_pipeline.data.sampling import FULL, share_of
 from mlops_pipeline.data.snapshots import SnapshotRef
-from mlops_pipeline.data.sources import read_source
+from mlops_pipeline.data.source_columns import kinds_of, note_columns, noted_columns
+from mlops_pipeline.data.sources import conform, read_raw
 from mlops_pipeline.data.splits import plan_split
 from mlops_pipeline.data.windows import Window
-from mlops_pipeline.ledger.store import reading, transaction
+from mlops_pipeline.ledger.store import reading
 from mlops_pipeline.registry.standing import champion_version, stored_lineage
 
 PROFILE_TAG = "mlops/profile"
@@ -68,10 +68,14 @@ def rows_asset(contract: ModelContract) -> dg.AssetsDefinition:
     def rows(context: dg.AssetExecutionContext, house: House) -> None:
         first, last = context.partition_key_range.start, context.partition_key_range.end
         window = Window.of_months(first, last)
-        frame = read_source(contract, window)
+        raw = read_raw(contract, window)
+        frame = conform(contract, raw, window)
         for month in window.months():
-            part_frame = frame[Window.of_month(month).mask(frame[contract.event_time])]
+            inside = Window.of_month(month)
+            part_frame = frame[inside.mask(frame[contract.event_time])]
             part = house.snapshots.store_part(contract, month, part_frame)
+            columns = kinds_of(raw[inside.mask(raw[contract.event_time])])
+            note_columns(house.snapshots.root, contract.name, month, columns)
             counts = label_counts(contract, part_frame)
             context.add_asset_metadata(
                 {
@@ -80,6 +84,7 @@ def rows_asset(contract: ModelContract) -> dg.AssetsDefinition:
                     "labelled": counts.labelled,
                     "unlabelled": counts.unlabelled,
                     "positive_share": counts.positive / max(counts.labelled, 1),
+                    "left out": sorted(columns.keys() - set(contract.column_names)),
                 },
                 partition_key=month,
             )
@@ -131,15 +136,7 @@ def snapshot_checks(contract: ModelContract) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=name(contract, "snapshot_checks"),
         ins={"snapshot": dg.AssetIn(asset)},
-        specs=[
-            dg.AssetCheckSpec(
-                spec.name,
-                asset=asset,
-                description=spec.description,
-                blocking=spec.severity is Severity.ERROR,
-            )
-            for spec in check_specs(contract)
-        ],
+        specs=declared(asset, check_specs(contract)),
     )
     def checks(house: House, snapshot: SnapshotRef) -> Iterator[dg.AssetCheckResult]:
         outcomes = run_checks(
@@ -149,11 +146,9 @@ def snapshot_checks(contract: ModelContract) -> dg.AssetChecksDefinition:
             usual_rows=[part.rows for part in house.snapshots.parts(contract.name).values()],
             as_of=snapshot.end,
             share=snapshot.share,
+            source_columns=noted_columns(house.snapshots.root, contract.name),
         )
-        for outcome in outcomes:
-            with transaction(house.ledger) as tx:
-                settled = settle(tx, contract.name, snapshot.digest, outcome, now=datetime.now(UTC))
-            yield check_result(asset, settled)
+        yield from settled(house, contract.name, asset, snapshot.digest, outcomes)
 
     return checks
 

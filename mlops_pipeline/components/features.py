@@ -1,17 +1,16 @@
 """Features on the Dagster floor: the matrix of a training run, the look-ups of the servers."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
+from mlops_pipeline.components.checks import declared, settled
 from mlops_pipeline.components.house import House
-from mlops_pipeline.components.metadata import check_result, table
+from mlops_pipeline.components.metadata import table
 from mlops_pipeline.components.names import common, key, name
-from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data.review import settle
 from mlops_pipeline.data.snapshots import SnapshotRef
 from mlops_pipeline.features.checks import FEATURE_CHECKS, run_feature_checks
 from mlops_pipeline.features.definition import definition_digest
@@ -19,7 +18,6 @@ from mlops_pipeline.features.inheritance import inherited, require_allowed
 from mlops_pipeline.features.partitions import snapshot_features
 from mlops_pipeline.features.publish import publish_as_of
 from mlops_pipeline.features.store import FeaturesRef, load_matrix, store_matrix
-from mlops_pipeline.ledger.store import transaction
 
 
 class PublishConfig(dg.Config):
@@ -74,23 +72,13 @@ def feature_checks(contract: ModelContract) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=name(contract, "feature_checks"),
         ins={"features": dg.AssetIn(asset)},
-        specs=[
-            dg.AssetCheckSpec(
-                spec.name,
-                asset=asset,
-                description=spec.description,
-                blocking=spec.severity is Severity.ERROR,
-            )
-            for spec in FEATURE_CHECKS
-        ],
+        specs=declared(asset, FEATURE_CHECKS),
     )
     def checks(house: House, features: FeaturesRef) -> Iterator[dg.AssetCheckResult]:
         frame = house.snapshots.read(features.snapshot)
         matrix = load_matrix(house.objects, features.digest)
-        for outcome in run_feature_checks(contract, frame, matrix, end=features.snapshot.end):
-            with transaction(house.ledger) as tx:
-                settled = settle(tx, contract.name, features.digest, outcome, now=datetime.now(UTC))
-            yield check_result(asset, settled)
+        outcomes = run_feature_checks(contract, frame, matrix, end=features.snapshot.end)
+        yield from settled(house, contract.name, asset, features.digest, outcomes)
 
     return checks
 

@@ -35,6 +35,9 @@ def check_result(asset: dg.AssetKey, outcome: CheckOutcome) -> dg.AssetCheckResu
         metadata["value"] = float(outcome.value)
     if outcome.limit is not None:
         metadata["limit"] = float(outcome.limit)
+    if outcome.aggregated:
+        counts = outcome.aggregated.items()
+        metadata["counts"] = table({"reason": reason, "count": count} for reason, count in counts)
     if outcome.rows:
         metadata["rows"] = table(outcome.rows)
     return dg.AssetCheckResult(

@@ -1,6 +1,6 @@
 """What a check looks at, and what it says: a bad frame is a finding, never an exception."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +25,7 @@ class Inspected:
     usual_rows: Sequence[int]
     as_of: datetime  # local, without time zone
     share: float = 1.0  # of the rows, where the frame is a sample
+    source_columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by month
 
     def readable(self, columns: Sequence[Column]) -> Iterator[tuple[Column, "pd.Series[float]"]]:
         """The columns that are there in a type that can be judged."""

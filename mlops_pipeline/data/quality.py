@@ -6,7 +6,7 @@ failure only asks a person. Every check always gives an outcome.
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -22,7 +22,13 @@ from mlops_pipeline.contract.columns import (
     Severity,
 )
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data import checks, compared_checks, dependencies, partition_checks
+from mlops_pipeline.data import (
+    checks,
+    compared_checks,
+    dependencies,
+    evolution_checks,
+    partition_checks,
+)
 from mlops_pipeline.data.inspected import Finding, Inspected
 
 log = logging.getLogger(__name__)
@@ -77,14 +83,17 @@ def run_checks(
     usual_rows: Sequence[int],
     as_of: datetime,
     share: float = 1.0,
+    source_columns: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[CheckOutcome, ...]:
     """What every check found, one outcome for each of `check_specs`.
 
     `reference` is a frame that was trusted before (None: nothing is compared), `usual_rows` the
     sizes of the model's partitions, `as_of` the asking time, taken as local. `share` is what a
-    sample holds of the rows.
+    sample holds of the rows, `source_columns` the kinds of the source's columns by month.
     """
-    seen = Inspected(contract, frame, reference, usual_rows, as_of.replace(tzinfo=None), share)
+    asked = as_of.replace(tzinfo=None)
+    noted = source_columns or {}
+    seen = Inspected(contract, frame, reference, usual_rows, asked, share, noted)
     outcomes = []
     for planned in _plan(contract):
         found = planned.run(seen)
@@ -117,6 +126,7 @@ def _plan(contract: ModelContract) -> tuple[_Planned, ...]:
     measured = partition_checks.identifying(columns)
     return (
         _one("schema", Severity.ERROR, checks.schema, columns),
+        _one("schema_evolution", contract.source.evolution, evolution_checks.schema_evolution, ()),
         *_by_severity("nulls", checks.nulls, columns),
         *_by_severity("ranges", checks.ranges, numbers),
         *_by_severity("categories", checks.categories, words),

@@ -129,6 +129,39 @@ def test_a_warning_asks_a_person_and_an_approval_answers_for_these_rows(there: P
     snapshots.store_part(contract, "2024-03", good)
 
 
+def tipped(start: datetime, end: datetime) -> pd.DataFrame:
+    """The town's parcels; from February on with a column that no contract knows."""
+    frame = town.parcels(start, end)
+    return frame if start < datetime.fromisoformat("2024-02-01") else frame.assign(tip=1.5)
+
+
+@pytest.mark.slow
+def test_columns_that_a_source_gains_are_shown_by_a_check_and_ask_a_person(
+    tmp_path: Path,
+) -> None:
+    source = {**town.CONTRACT["source"], "function": f"{__name__}:tipped"}
+    with place(tmp_path, source=source) as made:
+        asset = key(made.contract, "snapshot")
+        only = dg.define_asset_job(
+            "only",
+            selection=dg.AssetSelection.assets(asset),
+            executor_def=dg.in_process_executor,
+        )
+        whole = dg.Definitions.merge(made.definitions, dg.Definitions(jobs=[only]))
+        made = replace(made, definitions=whole)
+        for month in ("2024-01", "2024-02"):
+            ingested = run(made, "town__ingest", months=[month])
+            assert ingested.success, ingested.failures
+        assert "tip" in str(ingested.metadata["town/parcels"]["left out"])
+        ran = run(made, "only")
+        assert ran.success
+        assert ran.failed_checks == ("town/snapshot:schema_evolution",)
+        with reading(made.house.ledger) as view:
+            (asked,) = reviews.open_items(view, "town")
+    assert asked.check == "schema_evolution"
+    assert asked.detail["summary"] == "tip added (number) since 2024-01"
+
+
 @pytest.mark.slow
 def test_a_feature_that_knows_the_outcome_stops_the_run(tmp_path: Path) -> None:
     leaking = f"{__name__}:knowing"
