@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 SHOWN = 20  # objects of a collection
+RECORDS = ("records", "node")  # folders of the home whose files name objects
 
 
 @click.group(cls=Edge)
@@ -69,6 +70,24 @@ def show(digest: str, as_json: bool) -> None:
 
 
 @snapshots.command()
+@click.argument("model")
+@AS_JSON
+def columns(model: str, as_json: bool) -> None:
+    """Say which columns MODEL's source gained, lost or retyped from month to month."""
+    from mlops_pipeline.data.source_columns import history_of_columns
+
+    found = history_of_columns(_store(read_settings()).root, model)
+    if as_json:
+        _print(0, months=found)
+        return
+    for month in found:
+        for change in month.changes:
+            click.echo(f"{month.month}  {change}")
+    changed = sum(bool(month.changes) for month in found)
+    click.echo(f"{len(found)} months noted, {changed} with other columns than the one before")
+
+
+@snapshots.command()
 @click.argument("before")
 @click.argument("after")
 @AS_JSON
@@ -114,20 +133,28 @@ def verify(digests: tuple[str, ...], as_json: bool) -> None:
 
 
 @snapshots.command()
-@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would go; it is what happens anyway.")
+@click.option("--delete", is_flag=True, help="Remove it. Nothing brings it back.")
 @click.option("--grace-hours", default=24.0, show_default=True, help="Younger objects stay.")
 @click.option("--keep", default=1, show_default=True, help="Newest snapshots of a model that stay.")
 @AS_JSON
-def gc(dry_run: bool, grace_hours: float, keep: int, as_json: bool) -> None:
-    """Remove objects that no version, rollout, review or newest partition reaches."""
+def gc(dry_run: bool, delete: bool, grace_hours: float, keep: int, as_json: bool) -> None:
+    """Say which objects no version, rollout, review, record or newest partition reaches."""
     from mlops_pipeline.data.garbage import collect
     from mlops_pipeline.ledger.store import open_ledger, transaction
 
+    if dry_run and delete:
+        raise click.UsageError("--dry-run removes nothing and --delete does: say one of them")
     settings = read_settings()
     engine = open_ledger(settings.ledger_url)
     with transaction(engine) as tx:
         found = collect(
-            tx, _store(settings), grace_hours=grace_hours, remove=not dry_run, newest=max(keep, 1)
+            tx,
+            _store(settings),
+            grace_hours=grace_hours,
+            remove=delete,
+            newest=max(keep, 1),
+            records=[settings.home / folder for folder in RECORDS],
         )
     if as_json:
         _print(0, **asdict(found), bytes=found.size)
@@ -136,7 +163,7 @@ def gc(dry_run: bool, grace_hours: float, keep: int, as_json: bool) -> None:
         click.echo(f"{one.digest[:16]}  {one.size} bytes  {one.age_hours:.0f} hours old")
     if len(found.unreached) > SHOWN:
         click.echo(f"… and {len(found.unreached) - SHOWN} more")
-    verb = "would go" if dry_run else "are gone"
+    verb = "are gone" if delete else "would go with --delete"
     click.echo(
         f"{found.objects} objects: {found.reached} reached, {found.young} young, "
         f"{len(found.unreached)} {verb} ({found.size / 1e6:.1f} MB)"

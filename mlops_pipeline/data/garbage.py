@@ -1,8 +1,9 @@
 """Which objects nothing reaches any more, and their removal.
 
-Reached are: what the ledger names in a version, verdict, rollout, decision, champion or review; the
-rows that each partition holds now; and everything that a reached JSON object names in turn, so a
-bundle reaches its lineage, that its snapshot, and that its parts. A digest is known by its form, so
+Reached are: what the ledger names in a version, verdict, rollout, decision, champion or review;
+what the newest records of assets and of the node name, for a later run reads them; the rows that
+each partition holds now; and everything that a reached JSON object names in turn, so a bundle
+reaches its lineage, that its snapshot, and that its parts. A digest is known by its form, so
 that a new kind of record keeps what it names without a word here.
 """
 
@@ -57,12 +58,14 @@ def collect(
     grace_hours: float = GRACE_HOURS,
     remove: bool = False,
     newest: int = 1,
+    records: Iterable[Path] = (),
 ) -> Sweep:
     """Every object that nothing reaches, removed only if asked to.
 
     Kept besides: the `newest` snapshots of each model, and what is younger than the grace.
+    `records` are folders whose JSON files name objects too.
     """
-    reached = reach(snapshots.objects, roots(tx, snapshots, newest))
+    reached = reach(snapshots.objects, roots(tx, snapshots, newest) | _recorded(records))
     unreached, young, count = [], 0, 0
     for digest, path in _every(snapshots.objects):
         count += 1
@@ -106,6 +109,11 @@ def reach(objects: ObjectStore, start: Iterable[str]) -> frozenset[str]:
         if content[:1] in (b"{", b"["):
             waiting.extend(_named(content.decode("utf-8", errors="ignore")) - seen)
     return frozenset(seen)
+
+
+def _recorded(folders: Iterable[Path]) -> set[str]:
+    files = (path for folder in folders for path in folder.rglob("*.json") if path.is_file())
+    return {digest for file in files for digest in _named(file.read_text(errors="ignore"))}
 
 
 def _named(text: str) -> set[str]:

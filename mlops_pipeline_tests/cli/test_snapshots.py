@@ -13,6 +13,7 @@ from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.data.quality import CheckOutcome
 from mlops_pipeline.data.review import settle
 from mlops_pipeline.data.snapshots import Snapshots
+from mlops_pipeline.data.source_columns import note_columns
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.ledger import audit
 from mlops_pipeline.ledger.store import open_ledger, transaction
@@ -78,12 +79,43 @@ def test_a_collection_says_what_would_go_before_it_goes(snapshots: Snapshots) ->
     stray = snapshots.objects.put(b"nobody's")
     snapshots.commit(CONTRACT, BOTH)
     words = ("snapshots", "gc", "--grace-hours", "0")
-    _, dry = told(*words, "--dry-run")
-    assert [one["digest"] for one in dry["unreached"]] == [stray]
+    for more in (["--dry-run"], []):
+        _, dry = told(*words, *more)
+        assert [one["digest"] for one in dry["unreached"]] == [stray]
+        assert not dry["removed"]
+    assert "1 would go with --delete" in run(*words)[1]
     assert stray in snapshots.objects
-    assert "1 are gone" in run(*words)[1]
+    assert run(*words, "--dry-run", "--delete")[0] == 4
+    assert stray in snapshots.objects
+    assert "1 are gone" in run(*words, "--delete")[1]
     assert stray not in snapshots.objects
     assert run("snapshots", "verify")[0] == 0
+
+
+def test_a_collection_keeps_what_the_newest_record_of_an_asset_names(
+    home: Path, snapshots: Snapshots
+) -> None:
+    matrix, stray = (snapshots.objects.put(content) for content in (b"a matrix", b"nobody's"))
+    record = home / "records" / "visits" / "features.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"digest": matrix}))
+    _, found = told("snapshots", "gc", "--grace-hours", "0", "--delete")
+    assert [one["digest"] for one in found["unreached"]] == [stray]
+    assert matrix in snapshots.objects
+
+
+def test_columns_that_the_source_gained_or_lost_are_told_by_month(home: Path) -> None:
+    root = home / "partitions"
+    note_columns(root, "visits", "2024-01", {"at": "time", "gate": "text"})
+    note_columns(root, "visits", "2024-02", {"at": "time", "gate": "number", "tip": "number"})
+    assert run("snapshots", "columns", "visits") == (
+        0,
+        "2024-02  gate retyped: was text, is number\n"
+        "2024-02  tip added (number)\n"
+        "2 months noted, 1 with other columns than the one before\n",
+    )
+    _, found = told("snapshots", "columns", "visits")
+    assert [len(month["changes"]) for month in found["months"]] == [0, 2]
 
 
 def failed(check: str) -> CheckOutcome:

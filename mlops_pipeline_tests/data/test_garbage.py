@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mlops_pipeline.data.garbage import collect
 from mlops_pipeline.data.snapshots import Snapshots
-from mlops_pipeline.ledger import reviews, verdicts, versions
+from mlops_pipeline.ledger import reviews, rollouts, verdicts, versions
 from mlops_pipeline.ledger.reviews import ReviewKind
 from mlops_pipeline.ledger.store import open_ledger, transaction
 from mlops_pipeline_tests.data import tiny
@@ -113,6 +113,53 @@ def test_a_registered_version_keeps_its_bundle_and_the_rows_of_its_lineage(
     gone = {one.digest for one in collect(tx, snapshots).unreached}
     assert stray in gone
     assert not gone & {bundle, lineage, old, *(p.digest for p in snapshots.manifest(old).parts)}
+
+
+def test_a_rollout_keeps_its_candidate_and_the_version_it_would_replace(
+    tx: Connection, snapshots: Snapshots
+) -> None:
+    objects = snapshots.objects
+    bundles = {}
+    for version in ("1", "2"):
+        bundles[version] = objects.put_json({"model.txt": objects.put(version.encode())})
+        verdict = verdicts.record(
+            tx,
+            "visits",
+            candidate_digest=bundles[version],
+            verdict="promote",
+            report_digest="",
+            reasons=[],
+            run_id="r",
+            now=NOW,
+        )
+        versions.add(
+            tx,
+            "visits",
+            version=version,
+            bundle=bundles[version],
+            lineage="",
+            verdict_id=verdict,
+            now=NOW,
+        )
+    plan = objects.put_json({"steps": [5, 100]})
+    rollouts.start(
+        tx,
+        "visits",
+        candidate="2",
+        stable="1",
+        plan={},
+        plan_digest=plan,
+        reason="tried",
+        now=NOW,
+    )
+    stray = objects.put(b"a candidate that lost")
+    replaced(snapshots)
+    gone = {one.digest for one in collect(tx, snapshots, remove=True).unreached}
+    assert stray in gone
+    for kept in (plan, *bundles.values()):
+        objects.get(kept)
+    for bundle in bundles.values():
+        assert objects.get_tree(bundle)
 
 
 def test_a_young_object_stays_and_storing_one_again_makes_it_young(
