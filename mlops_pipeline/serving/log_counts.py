@@ -27,8 +27,8 @@ class Counted:
     alive: bool
     appended: int  # answers that should leave a record
     sampled_out: int  # of these, left out by the sampling rate
-    dropped: int  # the queue was full
-    unwritable: int  # could not be encoded, or the disk refused
+    dropped: int  # the queue was full, or there was no way to encode it
+    unwritable: int  # the disk refused
     written: int
 
     @property

@@ -47,7 +47,7 @@ def trace_of(traceparent: bytes | None) -> str | None:
 
 
 class RecordMaker:
-    """Turns calls of one version into records; safe to run in the log's thread."""
+    """Turns calls of one version into records."""
 
     def __init__(
         self, model: str, version: str, contract: ModelContract, *, rate: float = 1.0
@@ -76,7 +76,7 @@ class RecordMaker:
         return xxhash.xxh64_intdigest(f"log|{call.id}".encode()) < self._below
 
     def later(self, call: Call) -> Callable[[], RequestRecord]:
-        """The finished call's record, made when it is wanted: not while the client waits."""
+        """The finished call's record, made where there is room for it."""
         return lambda: self.make(call)
 
     def make(self, call: Call) -> RequestRecord:

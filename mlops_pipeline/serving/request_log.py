@@ -1,7 +1,7 @@
 """The request log: one record for each prediction, written aside from the answer.
 
-The server appends to a bounded queue and never waits; a thread encodes, writes at least twenty
-times a second and syncs once a second. Under back-pressure records are dropped and counted.
+The server appends to a bounded queue and never waits; a thread writes twenty times a second and
+syncs once a second. Under back-pressure records are dropped and counted.
 SIGKILL loses what was not yet written (a twentieth of a second), and the counts that outlive the
 process say how many; a power cut loses at most the last second.
 
@@ -33,8 +33,6 @@ from mlops_pipeline.serving.log_spool import PARQUET, SPOOL, SpoolFile
 logger = logging.getLogger(__name__)
 
 WRITE_EVERY = 0.05  # seconds
-# After a batch, sooner: encoding holds the interpreter, and a short batch holds up few answers.
-WRITE_AGAIN = 0.005
 SYNC_EVERY = 1.0
 QUEUE_LIMIT = 20_000  # records; some 20 MB at the worst
 BATCH = 1_000  # records in one write
@@ -106,7 +104,8 @@ class RequestLog:
         self._file_limit = file_limit
         self._file_seconds = file_seconds
         self._rotated = rotated
-        self._queue: deque[Callable[[], RequestRecord]] = deque()
+        self._queue: deque[tuple[Arm, bytes]] = deque()
+        self._encode = msgspec.json.Encoder().encode
         self._files: dict[Arm, SpoolFile] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
@@ -150,13 +149,23 @@ class RequestLog:
         self._thread.start()
 
     def append(self, record: Callable[[], RequestRecord]) -> None:
-        """The record that `record()` gives will be written, or is counted as dropped."""
+        """The record that `record()` gives will be written, or is counted as dropped.
+
+        Encoded here and not by the writer: objects that wait are cold when they are looked at, and
+        a thread that encodes takes the interpreter from the event loop. (Measured: the log took
+        18 µs of a request with an encoding writer, while making and encoding a record is 6.)
+        """
         cells = self._counts.cells
         cells[APPENDED] += 1
         if len(self._queue) >= self._limit:
             cells[DROPPED] += 1
-        else:
-            self._queue.append(record)
+            return
+        try:
+            made = record()
+            self._queue.append((made.arm, self._encode(made)))
+        except Exception as error:  # one bad record must neither fail its answer nor end the log
+            cells[DROPPED] += 1
+            logger.exception("request_log=unencodable error=%s", error)
 
     def leave_out(self) -> None:
         """An answer that the rate leaves without a record is counted."""
@@ -176,9 +185,9 @@ class RequestLog:
 
     def _run(self) -> None:
         synced = time.monotonic()
-        pause = WRITE_EVERY
-        while not self._stop.wait(pause):
-            pause = WRITE_AGAIN if self._write() else WRITE_EVERY
+        while not self._stop.wait(WRITE_EVERY):
+            while self._write() == BATCH:
+                pass
             if time.monotonic() - synced >= SYNC_EVERY:
                 for file in self._files.values():
                     file.sync()
@@ -189,17 +198,12 @@ class RequestLog:
 
     def _write(self) -> int:
         """The oldest waiting records are in their files; how many were taken off the queue."""
-        encoder = msgspec.json.Encoder()
         batches: dict[Arm, list[bytes]] = {}
         taken = min(len(self._queue), BATCH)
         cells = self._counts.cells
         for _ in range(taken):
-            try:
-                record = self._queue.popleft()()
-                batches.setdefault(record.arm, []).append(encoder.encode(record))
-            except Exception as error:  # one bad record must not silence the log
-                cells[UNWRITABLE] += 1
-                logger.exception("request_log=unencodable error=%s", error)
+            arm, line = self._queue.popleft()
+            batches.setdefault(arm, []).append(line)
         for arm, lines in batches.items():
             try:
                 self._file(arm).write(b"\n".join(lines) + b"\n")

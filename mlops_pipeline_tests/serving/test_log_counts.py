@@ -40,13 +40,17 @@ from pathlib import Path
 from mlops_pipeline.serving.request_log import RequestLog
 from mlops_pipeline_tests.serving.test_request_log import later, record
 from mlops_pipeline_tests.serving.waiting import wait_for
-log = RequestLog(Path(sys.argv[1]))
-log.start()
+held, standing = threading.Event(), threading.Event()
+def stand():
+    standing.set()
+    held.wait(60)
+log = RequestLog(Path(sys.argv[1]), file_limit=1, rotated=stand)
 for number in range(5):
     log.append(later(record(str(number))))
+log.start()
 wait_for(lambda: log.written == 5)
-held = threading.Event()
-log.append(lambda: held.wait(60))      # the writer stands still
+log.append(later(record("late")))      # the writer ends the full file, and stands still
+standing.wait(60)
 for number in range(7):
     log.append(later(record("late")))
 print("ready", flush=True)

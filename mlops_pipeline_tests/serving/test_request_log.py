@@ -94,21 +94,22 @@ def test_under_back_pressure_records_are_dropped_and_counted(tmp_path: Path) -> 
 def test_append_returns_while_the_writer_is_held_up(tmp_path: Path) -> None:
     held, release = Event(), Event()
 
-    def slow() -> RequestRecord:
+    def slow() -> None:
         held.set()
         release.wait(10)
-        return record("slow")
 
-    log = RequestLog(tmp_path, queue_limit=3)
+    log = RequestLog(tmp_path, queue_limit=3, file_limit=1, rotated=slow)
     log.start()
-    log.append(slow)
+    log.append(later(record("first")))
+    wait_for(lambda: log.written == 1)
+    log.append(later(record("slow")))  # the writer ends the full file, and waits
     assert held.wait(10)
     for name in "abcd":
         log.append(later(record(name)))
     assert log.dropped == 1
     release.set()
     log.close()
-    assert [r.id for r in read_records(tmp_path)] == ["slow", "a", "b", "c"]
+    assert [r.id for r in read_records(tmp_path)] == ["first", "slow", "a", "b", "c"]
 
 
 def test_a_record_that_cannot_be_made_is_counted_and_the_next_is_written(
