@@ -76,9 +76,7 @@ def hold_contest(
     models = {name: stored_model(house.objects, c.bundle) for name, c in candidates.items()}
     metric, seen = contract.acceptance.choose_by, rows.validation
     points = {
-        name: measure(
-            metric, seen.labels, model.predict(seen.matrix.values), contract.acceptance.threshold
-        )
+        name: measure(metric, seen.labels, model.predict(seen.matrix.values), contract.bar)
         for name, model in models.items()
     }
     best = best_of(metric, points)
@@ -142,7 +140,7 @@ def evaluate_chosen(contract: ModelContract, house: House, contest: Contest) -> 
 
 
 def _attributions(model: Model, matrix: FeatureMatrix) -> dict[str, float]:
-    """Mean size of what each feature adds to the log-odds, on some of the test's rows."""
+    """Mean size of what each feature adds to an answer, on some of the test's rows."""
     if not isinstance(model, Explaining):
         return {}
     added = model.attributions(matrix.values[:ATTRIBUTED_ROWS])

@@ -100,7 +100,7 @@ def _unlearnt(contract: ModelContract, train: LabelledRows, test: LabelledRows) 
     """Scores of trees that were shown each row with another row's label."""
     chance = np.random.default_rng(contract.seed)
     some = _some(contract, train)
-    shuffled = LabelledRows(some.matrix, chance.permutation(some.labels), some.groups)
+    shuffled = some.relabelled(chance.permutation(some.labels))
     return fit(SHUFFLED, shuffled, test, seed=contract.seed).predict(test.matrix.values)
 
 

@@ -79,7 +79,7 @@ def candidate_asset(contract: ModelContract, candidate: Candidate) -> dg.AssetsD
             "importance": table({"feature": f, "share": share} for f, share in importance),
         }
         if trials:
-            metadata["search"] = table({"log_loss": t.log_loss, **t.params} for t in trials)
+            metadata["search"] = table({"loss": t.loss, **t.params} for t in trials)
         version = dg.DataVersion(reference.bundle)
         return dg.MaterializeResult(value=reference, data_version=version, metadata=metadata)
 

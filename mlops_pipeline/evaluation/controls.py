@@ -12,9 +12,10 @@ import numpy as np
 
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.evaluation.gates import judge_comparison
+from mlops_pipeline.evaluation.judged import spoilt
 from mlops_pipeline.evaluation.outcomes import Outcome
 from mlops_pipeline.evaluation.records import ControlResult, EvaluationReport
-from mlops_pipeline.evaluation.slices import cut_values
+from mlops_pipeline.evaluation.slices import cut_values, large_enough
 from mlops_pipeline.evaluation.verdict import Finding, Kind, Verdict
 from mlops_pipeline.training.rows import LabelledRows
 
@@ -52,7 +53,7 @@ def run_controls(
 def break_slice(
     contract: ModelContract, labels: np.ndarray, cuts: Mapping[str, np.ndarray], scores: np.ndarray
 ) -> tuple[str, np.ndarray] | None:
-    """The largest slice that can be judged, and the scores with that slice's turned round."""
+    """The largest slice that can be judged, and the scores with that slice's spoilt."""
     best: tuple[int, str, np.ndarray] | None = None
     for declared in contract.slices:
         if declared.by not in cuts:
@@ -61,12 +62,12 @@ def break_slice(
         for index, name in enumerate(names):
             part = place == index
             size = int(part.sum())
-            judged = size >= declared.min_rows and labels[part].sum() >= declared.min_positives
+            judged = large_enough(contract, declared, labels[part])
             if judged and size <= LARGEST_SHARE * len(part) and (best is None or size > best[0]):
                 best = size, f"{declared.by} = {name}", part
     if best is None:
         return None
-    return best[1], np.where(best[2], 1.0 - scores, scores)
+    return best[1], np.where(best[2], spoilt(contract, labels, scores), scores)
 
 
 def _rejects(contract: ModelContract, name: str, report: EvaluationReport) -> ControlResult:

@@ -6,26 +6,22 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER
 from mlops_pipeline.errors import EvaluationError
 from mlops_pipeline.evaluation.delong import auc_estimates
 from mlops_pipeline.evaluation.estimates import RANGE, UNBOUNDED, estimate
 from mlops_pipeline.evaluation.fairness import evaluate_fairness
 from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric, gain
+from mlops_pipeline.evaluation.judged import pictures
 from mlops_pipeline.evaluation.measures import measure
-from mlops_pipeline.evaluation.metrics import ece_consistency, quantile_bins, usable
 from mlops_pipeline.evaluation.records import (
     Change,
-    Confusion,
     EvaluationReport,
     MetricResult,
-    ReliabilityBin,
     ResourceUse,
-    finite,
 )
 from mlops_pipeline.evaluation.slices import evaluate_slices
 from mlops_pipeline.training.rows import LabelledRows
-
-RELIABILITY_BINS = 10
 
 
 def evaluate(
@@ -58,6 +54,7 @@ def evaluate(
         raise EvaluationError("champion_scores and champion_version go together; give both or none")
     labels, bounds = rows.labels, contract.acceptance
     draws = draw_groups(rows.groups, resamples=bounds.resamples, seed=seed)
+    seen = pictures(contract, draws, labels, scores, seed=seed)
     return EvaluationReport(
         model=contract.name,
         candidate=candidate,
@@ -86,12 +83,15 @@ def evaluate(
         ),
         fairness=evaluate_fairness(contract, cuts, labels=labels, scores=scores, draws=draws),
         resources=resources,
-        reliability=_reliability(contract, draws, labels, scores),
-        confusion=_confusion(labels, scores > bounds.threshold),
-        calibration_p=finite(ece_consistency(labels, scores, seed=seed)),
+        reliability=seen.reliability,
+        confusion=seen.confusion,
+        calibration_p=seen.calibration_p,
+        residuals=seen.residuals,
         importance=dict(importance or {}),
         changes=changes,
         attributions=dict(attributions or {}),
+        task=contract.task,
+        unit=contract.target.unit,
     )
 
 
@@ -127,51 +127,22 @@ def _metric(
     scores: np.ndarray,
     champion_scores: np.ndarray | None,
 ) -> MetricResult:
-    cut, confidence = contract.acceptance.threshold, contract.acceptance.confidence
+    bar, confidence = contract.bar, contract.acceptance.confidence
     if name == "roc_auc" and contract.splits.group == "row":
         return MetricResult(*auc_estimates(labels, scores, champion_scores, confidence))
-    own = measure(name, labels, scores, cut)
-    own_drawn = draw_metric(name, draws, labels, scores, cut)
+    own = measure(name, labels, scores, bar)
+    own_drawn = draw_metric(name, draws, labels, scores, bar)
     within = RANGE.get(name, UNBOUNDED)
     result = estimate(own, own_drawn, draws, confidence, within)
     if champion_scores is None:
         return MetricResult(result, None, None)
-    rival = measure(name, labels, champion_scores, cut)
-    rival_drawn = draw_metric(name, draws, labels, champion_scores, cut)
+    rival = measure(name, labels, champion_scores, bar)
+    rival_drawn = draw_metric(name, draws, labels, champion_scores, bar)
+    if name not in HIGHER_IS_BETTER:
+        return MetricResult(result, estimate(rival, rival_drawn, draws, confidence, within), None)
     difference = float(gain(name, own, rival))
     return MetricResult(
         result,
         estimate(rival, rival_drawn, draws, confidence, within),
         estimate(difference, gain(name, own_drawn, rival_drawn), draws, confidence),
-    )
-
-
-def _reliability(
-    contract: ModelContract, draws: Draws, labels: np.ndarray, scores: np.ndarray
-) -> tuple[ReliabilityBin, ...]:
-    if not usable(scores):
-        return ()
-    place = quantile_bins(scores, RELIABILITY_BINS)
-    found = []
-    for bin_ in np.unique(place):
-        rows = place == bin_
-        own = draws.only(rows)
-        observed = estimate(
-            float(labels[rows].mean()),
-            own.rate(labels[rows]),
-            own,
-            contract.acceptance.confidence,
-            (0.0, 1.0),
-        )
-        found.append(ReliabilityBin(int(rows.sum()), float(scores[rows].mean()), observed))
-    return tuple(found)
-
-
-def _confusion(labels: np.ndarray, answers: np.ndarray) -> Confusion:
-    yes = labels == 1.0
-    return Confusion(
-        true_positive=int((answers & yes).sum()),
-        false_positive=int((answers & ~yes).sum()),
-        false_negative=int((~answers & yes).sum()),
-        true_negative=int((~answers & ~yes).sum()),
     )

@@ -1,4 +1,4 @@
-"""How far a rate differs between groups of people or things."""
+"""How far a rate, or a mean error, differs between groups of people or things."""
 
 from collections.abc import Mapping
 
@@ -23,9 +23,15 @@ def evaluate_fairness(
     draws: Draws,
 ) -> tuple[FairnessResult, ...]:
     """One result for each declared gap, in the contract's order."""
-    answers = scores > contract.acceptance.threshold
     return tuple(
-        _gap(contract, declared, cuts.get(declared.by), labels, answers, draws)
+        _gap(
+            contract,
+            declared,
+            cuts.get(declared.by),
+            _counted(declared.metric, labels),
+            _averaged(declared.metric, labels, scores, contract.bar),
+            draws,
+        )
         for declared in contract.fairness
     )
 
@@ -34,16 +40,15 @@ def _gap(
     contract: ModelContract,
     declared: FairnessGroup,
     values: np.ndarray | None,
-    labels: np.ndarray,
-    answers: np.ndarray,
+    counted: np.ndarray,
+    averaged: np.ndarray,
     draws: Draws,
 ) -> FairnessResult:
     if values is None:
         return _result(declared, (), NOTHING, None)
     names, place = cut_values(contract, declared.by, values)
-    counted = _counted(declared.metric, labels)
     groups = tuple(
-        _rate(name, (place == index) & counted, answers, declared.min_rows)
+        _rate(name, (place == index) & counted, averaged, declared.min_rows)
         for index, name in enumerate(names)
     )
     judged = sorted((g for g in groups if g.rate is not None), key=lambda g: g.rate or 0.0)
@@ -52,7 +57,7 @@ def _gap(
     lowest, highest = judged[0], judged[-1]
     pairs = len(judged) * (len(judged) - 1) / 2
     drawn = [
-        draws.only(rows).rate(answers[rows] * 1.0)
+        draws.only(rows).rate(averaged[rows])
         for rows in ((place == names.index(g.value)) & counted for g in (highest, lowest))
     ]
     gap = estimate(
@@ -65,7 +70,7 @@ def _gap(
 
 
 def _counted(metric: str, labels: np.ndarray) -> np.ndarray:
-    """The rows over which the rate of yes answers is taken."""
+    """The rows over which the mean is taken."""
     if metric == "true_positive_rate":
         return np.asarray(labels == 1.0)
     if metric == "false_positive_rate":
@@ -73,10 +78,19 @@ def _counted(metric: str, labels: np.ndarray) -> np.ndarray:
     return np.ones(len(labels), dtype=bool)
 
 
-def _rate(name: str, rows: np.ndarray, answers: np.ndarray, min_rows: int) -> GroupRate:
+def _averaged(metric: str, labels: np.ndarray, scores: np.ndarray, bar: float) -> np.ndarray:
+    """What of each row the mean is taken of: a yes answer, or how far the answer is off."""
+    if metric == "mean_error":
+        return np.asarray(scores - labels)
+    if metric == "mean_absolute_error":
+        return np.asarray(np.abs(scores - labels))
+    return (scores > bar) * 1.0
+
+
+def _rate(name: str, rows: np.ndarray, averaged: np.ndarray, min_rows: int) -> GroupRate:
     count = int(rows.sum())
     enough = count >= min_rows
-    return GroupRate(name, count, float(answers[rows].mean()) if enough else None)
+    return GroupRate(name, count, float(averaged[rows].mean()) if enough else None)
 
 
 def _result(

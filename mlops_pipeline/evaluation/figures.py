@@ -34,8 +34,9 @@ def figures(report: EvaluationReport, gate: GateResult) -> dict[str, bytes]:
         "criteria": _criteria(gate),
         "slices": _slices(report, gate),
         "reliability": _reliability(report),
+        "residuals": _residuals(report),
         "importance": _bars(report.importance, "share of the model's gain"),
-        "attributions": _bars(report.attributions, "mean change of an answer's log-odds"),
+        "attributions": _bars(report.attributions, f"mean change, {answers_unit(report)}"),
     }
     return {name: _png(figure) for name, figure in drawn.items() if figure is not None}
 
@@ -92,14 +93,40 @@ def _reliability(report: EvaluationReport) -> "Figure | None":
         return None
     figure = _figure(4.4, 4.2)
     axes = figure.add_subplot()
-    top = 1.08 * max(max(score, high or observed) for score, observed, _, high in bins)
-    axes.plot([0, top], [0, top], color=FAINT, linewidth=1, linestyle="--")
+    top = max(max(score, high or observed) for score, observed, _, high in bins)
+    bottom = min(0.0, *(min(score, low) for score, _, low, _ in bins))
+    top, bottom = top + 0.08 * (top - bottom), bottom * 1.08
+    axes.plot([bottom, top], [bottom, top], color=FAINT, linewidth=1, linestyle="--")
     for score, observed, low, high in bins:
         axes.plot([score, score], [low, high or observed], color=BLUE, alpha=0.5)
     axes.plot([b[0] for b in bins], [b[1] for b in bins], marker="o", color=BLUE, markersize=5)
-    axes.set(xlim=(0, top), ylim=(0, top), xlabel="mean score", ylabel="observed rate")
+    axes.set(xlim=(bottom, top), ylim=(bottom, top))
+    rates = report.task == "binary"
+    axes.set_xlabel("mean score" if rates else "mean answer")
+    axes.set_ylabel("observed rate" if rates else "mean truth")
     _quiet(axes)
     return figure
+
+
+def _residuals(report: EvaluationReport) -> "Figure | None":
+    """How often the truth lay how far above (right) or below (left) the answer."""
+    off = report.residuals
+    if off is None:
+        return None
+    figure = _figure(4.6, 3.2)
+    axes = figure.add_subplot()
+    axes.stairs(off.rows, off.edges, fill=True, color=BLUE, alpha=0.75)
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.axvline(off.median, color=OPEN, linewidth=1.4, linestyle="--")
+    axes.set_xlabel(f"truth less answer, {report.unit or 'in its unit'} (dashed: the median)")
+    axes.set_ylabel("rows; the outermost cells hold the tails")
+    _quiet(axes)
+    return figure
+
+
+def answers_unit(report: EvaluationReport) -> str:
+    """What attributions are told in."""
+    return "log-odds" if report.task == "binary" else report.unit or "in its unit"
 
 
 def _bars(values: Mapping[str, float], label: str) -> "Figure | None":

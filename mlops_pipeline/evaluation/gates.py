@@ -29,6 +29,7 @@ from mlops_pipeline.evaluation.verdict import (
     Reason,
     Verdict,
     shown,
+    unit_of,
 )
 from mlops_pipeline.evaluation.vetoes import (
     judge_baseline,
@@ -102,13 +103,14 @@ def _criterion(criterion: Criterion, report: EvaluationReport) -> Finding:
     ]
     nearest = min((b for _, b in bounds), key=lambda b: abs((value.value or 0.0) - b))
     rows = more_rows(value, nearest, report.rows) if outcome is Outcome.INCONCLUSIVE else None
-    asked = " and ".join(f"{text} {bound:g}" for text, bound in bounds)
+    unit = unit_of(report, criterion.metric)
+    asked = " and ".join(f"{text} {bound:g}{unit}" for text, bound in bounds)
     return Finding(
         kind=Kind.CRITERION,
         subject=criterion.metric,
         outcome=outcome,
         worst=EFFECT[outcome],
-        text=f"{criterion.metric} is {shown(value)}; asked is {asked}: "
+        text=f"{criterion.metric} is {shown(value)}{unit}; asked is {asked}: "
         + _word(outcome, rows, report),
         estimate=value,
         bound=nearest,
@@ -127,7 +129,7 @@ def _margin(criterion: Criterion, margin: float, report: EvaluationReport) -> Fi
             f"{criterion.metric}: first version, no baseline to compare with",
             bound=-margin,
         )
-    found = report.metrics.get(criterion.metric)
+    found, unit = report.metrics.get(criterion.metric), unit_of(report, criterion.metric)
     gain = (found.gain if found else None) or Estimate(None, None, None)
     outcome = against_champion(gain, margin)
     passed = outcome in (Outcome.SUPERIOR, Outcome.NON_INFERIOR)
@@ -135,7 +137,7 @@ def _margin(criterion: Criterion, margin: float, report: EvaluationReport) -> Fi
         outcome = Outcome.SUSPICIOUS
     rows = more_rows(gain, -margin, report.rows) if outcome is Outcome.INCONCLUSIVE else None
     if outcome is Outcome.SUSPICIOUS:
-        word = f"more than the {criterion.cap:g} that is believed unseen: look for a leak"
+        word = f"more than the {criterion.cap:g}{unit} that is believed unseen: look for a leak"
     else:
         word = _word(outcome, rows, report)
     return Finding(
@@ -144,7 +146,7 @@ def _margin(criterion: Criterion, margin: float, report: EvaluationReport) -> Fi
         outcome=outcome,
         worst=EFFECT[outcome],
         text=f"{criterion.metric} against champion v{report.champion_version}: "
-        f"gain {shown(gain, signed=True)}, allowed loss {margin:g}: {word}",
+        f"gain {shown(gain, signed=True)}{unit}, allowed loss {margin:g}{unit}: {word}",
         estimate=gain,
         bound=-margin,
         more_rows=rows,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mlops_pipeline.data.labels import contrast
 from mlops_pipeline.evaluation.metrics import roc_auc
 from mlops_pipeline.evaluation.records import Leak, LeakProbe
 from mlops_pipeline.training.rows import LabelledRows
@@ -49,6 +50,7 @@ def _telling(train: LabelledRows, test: LabelledRows) -> Iterator[Leak]:
 
     A plain AUC misses leaks that are not monotone and those that lie in which values are missing.
     """
+    asked = contrast(test.labels, test.question.task)
     for index, name in enumerate(test.matrix.names):
         own, seen = test.matrix.values[:, index], train.matrix.values[:, index]
         ways = {
@@ -58,7 +60,7 @@ def _telling(train: LabelledRows, test: LabelledRows) -> Iterator[Leak]:
             "by being absent": np.isnan(own) * 1.0,
             "by its range of values": _encoded(seen, train.labels, own),
         }
-        strength = {way: _either_way(test.labels, values) for way, values in ways.items()}
+        strength = {way: _either_way(asked, values) for way, values in ways.items()}
         way = max(strength, key=lambda name: strength[name])
         if strength[way] >= SUSPECT:
             word = "tells the answer" if strength[way] >= TELLS else "nearly tells the answer"

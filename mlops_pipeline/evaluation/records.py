@@ -56,7 +56,7 @@ class SliceResult:
     margin: float
     status: SliceStatus
     rows: int
-    positives: int
+    positives: int | None  # of a binary task
     candidate: float | None = None
     champion: float | None = None
     gain: Estimate | None = None
@@ -102,7 +102,7 @@ class ResourceUse:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Rows of similar score: the mean score beside the observed rate."""
+    """Rows of similar score: the mean score beside the observed rate, or mean."""
 
     rows: int
     score: float
@@ -117,6 +117,18 @@ class Confusion:
     false_positive: int
     false_negative: int
     true_negative: int
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """Truth less answer: rows by cell, the tails in the outermost cells, and its quantiles."""
+
+    edges: tuple[float, ...]
+    rows: tuple[int, ...]  # one fewer than edges
+    mean: float
+    low: float  # the 5 % quantile
+    median: float
+    high: float  # the 95 % quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +187,7 @@ class EvaluationReport:
     champion_version: str | None
     first_version: bool  # no champion to compare with
     rows: int
-    positives: int
+    positives: int | None  # of a binary task
     groups: int
     group_kind: str
     rows_digest: str  # of the features, labels and groups that both were scored on
@@ -188,14 +200,17 @@ class EvaluationReport:
     fairness: tuple[FairnessResult, ...]
     resources: ResourceUse | None
     reliability: tuple[ReliabilityBin, ...]
-    confusion: Confusion
+    confusion: Confusion | None  # of a binary task
     calibration_p: float | None
     importance: dict[str, float]
     changes: tuple[Change, ...]
     controls: tuple[ControlResult, ...] = ()
     baseline: BaselineResult | None = None
     leaks: LeakProbe | None = None  # None: no gain was suspicious
-    attributions: dict[str, float] = field(default_factory=dict)  # mean |log-odds| of a feature
+    attributions: dict[str, float] = field(default_factory=dict)  # mean size, log-odds or numbers
+    residuals: Residuals | None = None  # of a number
+    task: str = "binary"
+    unit: str = ""  # of the target, for people
 
 
 def report_json(report: EvaluationReport) -> bytes:

@@ -17,7 +17,7 @@ class WeakSlice:
 
     slice: str
     rows: int
-    positives: int
+    positives: int | None
     gain: float
     vetoed: bool
 

@@ -3,9 +3,10 @@
 import base64
 from collections.abc import Mapping
 
+from mlops_pipeline.evaluation.figures import answers_unit
 from mlops_pipeline.evaluation.outcomes import Outcome
 from mlops_pipeline.evaluation.records import EvaluationReport, SliceStatus
-from mlops_pipeline.evaluation.verdict import GateResult, Kind, Verdict, shown
+from mlops_pipeline.evaluation.verdict import GateResult, Kind, Verdict, shown, unit_of
 
 TEMPLATE = "report.html.jinja"
 HEADLINES = {
@@ -55,4 +56,6 @@ def render_html(
             for name, content in figures.items()
         },
         shown=shown,
+        unit_of=lambda metric: unit_of(report, metric),
+        answers_unit=answers_unit(report),
     )

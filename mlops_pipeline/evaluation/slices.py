@@ -29,7 +29,7 @@ def evaluate_slices(
     """One result for each declared value of each declared slice, in the contract's order."""
     bounds = contract.acceptance
     compare = _Comparison(
-        bounds.confidence, bounds.threshold, labels, scores, champion_scores, draws
+        contract, bounds.confidence, contract.bar, labels, scores, champion_scores, draws
     )
     return tuple(
         result
@@ -64,6 +64,19 @@ def cut_values(
     return names, np.array([index[text] for text in texts.tolist()], dtype=np.int64)
 
 
+def positives_of(contract: ModelContract, labels: np.ndarray) -> int | None:
+    """How many rows say yes; None where that is not the question."""
+    return int(labels.sum()) if contract.task == "binary" else None
+
+
+def large_enough(contract: ModelContract, declared: Slice, labels: np.ndarray) -> bool:
+    """The slice has the rows, and where they say yes or no the positives, that it asks for."""
+    positives = positives_of(contract, labels)
+    return len(labels) >= declared.min_rows and (
+        positives is None or positives >= declared.min_positives
+    )
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values adjusted so that rejecting those below alpha errs once with probability alpha.
 
@@ -81,8 +94,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 class _Comparison:
     """What every slice is judged with."""
 
+    contract: ModelContract
     confidence: float
-    threshold: float
+    bar: float
     labels: np.ndarray
     scores: np.ndarray
     champion_scores: np.ndarray | None
@@ -90,7 +104,7 @@ class _Comparison:
 
     def of(self, declared: Slice, value: str, rows: np.ndarray) -> SliceResult:
         """The result of one part, whatever its size."""
-        size, positives = len(rows), int(self.labels[rows].sum())
+        size, positives = len(rows), positives_of(self.contract, self.labels[rows])
         result = SliceResult(
             by=declared.by,
             value=value,
@@ -99,12 +113,14 @@ class _Comparison:
             status=SliceStatus.TOO_SMALL,
             rows=size,
             positives=positives,
-            detail=f"{size} rows, {positives} positives; "
+            detail=f"{size} rows; needs {declared.min_rows}"
+            if positives is None
+            else f"{size} rows, {positives} positives; "
             f"needs {declared.min_rows} and {declared.min_positives}",
         )
-        if size < declared.min_rows or positives < declared.min_positives:
+        if not large_enough(self.contract, declared, self.labels[rows]):
             return result
-        own = measure(declared.metric, self.labels[rows], self.scores[rows], self.threshold)
+        own = measure(declared.metric, self.labels[rows], self.scores[rows], self.bar)
         large = replace(result, candidate=finite(own), detail="")
         if self.champion_scores is None:
             return replace(large, status=SliceStatus.NO_BASELINE)
@@ -115,11 +131,11 @@ class _Comparison:
     ) -> SliceResult:
         metric, labels = result.metric, self.labels[rows]
         draws = self.draws.only(rows)
-        rival = measure(metric, labels, rival_scores, self.threshold)
+        rival = measure(metric, labels, rival_scores, self.bar)
         drawn = gain(
             metric,
-            draw_metric(metric, draws, labels, self.scores[rows], self.threshold),
-            draw_metric(metric, draws, labels, rival_scores, self.threshold),
+            draw_metric(metric, draws, labels, self.scores[rows], self.bar),
+            draw_metric(metric, draws, labels, rival_scores, self.bar),
         )
         found = estimate(float(gain(metric, own, rival)), drawn, draws, self.confidence)
         if found.value is None or not found.whole:

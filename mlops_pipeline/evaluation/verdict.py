@@ -5,10 +5,11 @@ from enum import StrEnum
 
 import msgspec
 
+from mlops_pipeline.contract.tasks import IN_UNITS
 from mlops_pipeline.data.objects import canonical_json
 from mlops_pipeline.errors import EvaluationError
 from mlops_pipeline.evaluation.outcomes import Outcome
-from mlops_pipeline.evaluation.records import Estimate
+from mlops_pipeline.evaluation.records import Estimate, EvaluationReport
 
 
 class Verdict(StrEnum):
@@ -93,6 +94,11 @@ def read_gate(content: bytes) -> GateResult:
         return msgspec.json.decode(content, type=GateResult)
     except msgspec.DecodeError as error:
         raise EvaluationError(f"this is no gate result: {error}") from error
+
+
+def unit_of(report: EvaluationReport, metric: str) -> str:
+    """The unit of a metric's values, with a space before it; empty where it has none."""
+    return f" {report.unit}" if report.unit and metric in IN_UNITS else ""
 
 
 def shown(found: Estimate, *, signed: bool = False) -> str:

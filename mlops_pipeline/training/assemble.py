@@ -51,7 +51,7 @@ def assemble(
                 "a model can be neither fitted nor judged on them; ingest its months"
             )
         rows = FeatureMatrix(matrix.names, matrix.values[index], matrix.cardinalities)
-        return LabelledRows(rows, labels[index], groups[index]), index
+        return LabelledRows(rows, labels[index], groups[index], contract.question), index
 
     train, _ = of(split.train, "training")
     validation, _ = of(split.validation, "validation")

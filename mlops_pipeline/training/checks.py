@@ -7,7 +7,7 @@ from mlops_pipeline.training.rows import LabelledRows
 
 
 def require_trainable(train: LabelledRows, validation: LabelledRows) -> None:
-    """Both labels occur among the training rows, and both parts have the same features.
+    """Training labels differ, and both parts have the same features.
 
     Raises:
         TrainingError: they do not.
@@ -16,6 +16,11 @@ def require_trainable(train: LabelledRows, validation: LabelledRows) -> None:
         raise TrainingError(
             f"{len(train)} training rows with {train.positives} positives: a model needs both "
             "labels; widen the training window"
+        )
+    if not np.ptp(train.labels) > 0:
+        raise TrainingError(
+            f"{len(train)} training rows all have the label {train.labels[0]:g}: there is nothing "
+            "to learn; widen the training window"
         )
     if train.matrix.names != validation.matrix.names:
         raise TrainingError(
@@ -35,6 +40,19 @@ def require_validation(validation: LabelledRows, parameter: str) -> None:
             f"{parameter} stops on validation rows and there are none: "
             "widen splits.validation_days, or leave the parameter out"
         )
+
+
+def require_calibratable(validation: LabelledRows) -> None:
+    """Scores of these rows are probabilities, and there are rows to calibrate them on.
+
+    Raises:
+        TrainingError: they are not, or there are none.
+    """
+    if validation.question.task != "binary":
+        raise TrainingError(
+            f"calibrate: a {validation.question.task} answer is no probability; leave it out"
+        )
+    require_validation(validation, "calibrate")
 
 
 def as_values(values: np.ndarray, width: int) -> np.ndarray:

@@ -6,7 +6,7 @@ threads grew the trees, while the trees do not depend on it. The parameters stan
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,16 +15,19 @@ from mlops_pipeline.errors import TrainingError
 from mlops_pipeline.training.calibration import IDENTITY, Platt, fit_platt
 from mlops_pipeline.training.checks import (
     as_values,
+    require_calibratable,
     require_trainable,
     require_validation,
     shares,
 )
+from mlops_pipeline.training.objectives import Objective, objective_of
 from mlops_pipeline.training.params import Params, read_params
 from mlops_pipeline.training.protocols import Fact
 from mlops_pipeline.training.rows import LabelledRows
 
 NAME = "lightgbm"
 FILE = "model.txt"
+NOT_LIGHTGBMS = {"num_boost_round", "early_stopping_rounds", "calibrate", "loss"}
 
 
 class LightgbmParams(Params):
@@ -45,13 +48,14 @@ class LightgbmParams(Params):
     cat_smooth: float = Field(default=10.0, ge=0)
     cat_l2: float = Field(default=10.0, ge=0)
     early_stopping_rounds: int | None = Field(default=None, ge=1)  # missing: every round is kept
+    loss: Literal["l2", "l1"] | None = None  # of a number; missing: squared error
     calibrate: bool = False  # by Platt scaling on the validation rows, folded into the leaves
     # One thread: a second one waits in a spin loop whenever another process wants its core.
     num_threads: int = Field(default=1, ge=1, le=64)
 
 
 class LightgbmTrainer:
-    """Fits trees for a yes-or-no answer; the validation rows only stop the rounds, if asked."""
+    """Fits trees; the validation rows only stop the rounds, if asked."""
 
     def fit(
         self,
@@ -67,7 +71,7 @@ class LightgbmTrainer:
         asked = read_params(NAME, LightgbmParams, params)
         require_trainable(train, validation)
         started = time.monotonic()
-        options = _options(asked, seed)
+        options = _options(asked, objective_of(train.question, asked.loss), seed)
         data = _dataset(train, options)
         watched: list[Any] = []
         callbacks: list[Callable[..., Any]] = []
@@ -86,7 +90,7 @@ class LightgbmTrainer:
         text = booster.model_to_string(num_iteration=rounds)
         scaling = IDENTITY
         if asked.calibrate:
-            require_validation(validation, "calibrate")
+            require_calibratable(validation)
             scores = LightgbmModel(_trees_only(text)).predict(validation.matrix.values)
             scaling = fit_platt(validation.labels, scores)
             text = _folded(text, scaling)
@@ -161,12 +165,11 @@ class LightgbmModel:
         return dict(self._facts)
 
 
-def _options(asked: LightgbmParams, seed: int) -> dict[str, Any]:
-    tuned = asked.model_dump(exclude={"num_boost_round", "early_stopping_rounds", "calibrate"})
+def _options(asked: LightgbmParams, objective: Objective, seed: int) -> dict[str, Any]:
+    tuned = asked.model_dump(exclude=NOT_LIGHTGBMS)
     return {
         **tuned,
-        "objective": "binary",
-        "metric": "binary_logloss",
+        **objective.lightgbm,
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,  # deterministic needs the choice of layout to be fixed

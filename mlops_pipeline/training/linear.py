@@ -1,4 +1,4 @@
-"""The cheap baseline: a logistic regression on standardised numbers and one weight a category.
+"""The cheap baseline: a logistic or linear regression on standardised numbers and categories.
 
 It reads rows as `network` does, so a missing number is the mean with a weight of its own, and an
 unknown category has one too. It is what a candidate has to beat, not what is served.
@@ -6,18 +6,20 @@ unknown category has one too. It is what a candidate has to beat, not what is se
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 from pydantic import Field
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit
 
 from mlops_pipeline.data.objects import canonical_json
 from mlops_pipeline.errors import TrainingError
 from mlops_pipeline.training.checks import as_values, require_trainable, shares
 from mlops_pipeline.training.network import Network, encode, plan_network
+from mlops_pipeline.training.objectives import Objective, objective_of
 from mlops_pipeline.training.params import Params, read_params
 from mlops_pipeline.training.protocols import Fact
 from mlops_pipeline.training.rows import LabelledRows
@@ -34,7 +36,7 @@ class LinearParams(Params):
 
 
 class LinearTrainer:
-    """Fits the weights by L-BFGS on the mean log-loss; there is no chance in it."""
+    """Fits the weights by L-BFGS on the mean loss; there is no chance in it."""
 
     def fit(
         self,
@@ -49,40 +51,20 @@ class LinearTrainer:
         asked = read_params(NAME, LinearParams, params)
         require_trainable(train, validation)
         started = time.monotonic()
-        plan = plan_network(train.matrix, ())
-        numbers, codes = _read(plan, train.matrix.values)
-        sizes = [plan.cardinalities[index] + 1 for index in plan.categories]
-        starts = np.cumsum([numbers.shape[1], *sizes])[:-1] if sizes else np.empty(0, dtype=int)
-        places = codes + np.asarray(starts, dtype=np.int64)[None, :]
-        width = numbers.shape[1] + sum(sizes)
-
-        def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-            odds = weights[-1] + numbers @ weights[: numbers.shape[1]]
-            odds += weights[places].sum(axis=1) if sizes else 0.0
-            off = (expit(odds) - train.labels) / len(train)
-            slope = np.zeros(width + 1)
-            slope[: numbers.shape[1]] = off @ numbers
-            for column in range(len(sizes)):
-                slope[:width] += np.bincount(places[:, column], off, minlength=width)
-            slope[-1] = off.sum()
-            held = asked.l2 * weights[:-1]
-            slope[:-1] += held
-            sign = np.where(train.labels == 1.0, -odds, odds)
-            value = float(np.logaddexp(0.0, sign).mean() + 0.5 * held @ weights[:-1])
-            return value, slope
-
-        found = minimize(
-            loss,
-            np.zeros(width + 1),
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": asked.max_iterations},
-        )
+        objective = objective_of(train.question)
+        plan = plan_network(train.matrix, (), objective.link)
+        design = _Design.of(plan, train.matrix.values)
+        shift, scale = _scale(objective, train.labels)
+        fitted = _fitted(design, objective, (train.labels - shift) / scale, asked)
+        weights = fitted.x * scale
+        weights[-1] += shift
+        if objective.level is not None:  # a mean, moved to where the quantile lies
+            weights[-1] += np.quantile(train.labels - design.sums(weights), objective.level)
         content = canonical_json(
-            {"network": msgspec.to_builtins(plan), "weights": found.x.tolist()}
+            {"network": msgspec.to_builtins(plan), "weights": weights.tolist()}
         )
         facts: dict[str, Fact] = {
-            "rounds": int(found.nit),
+            "rounds": int(fitted.nit),
             "device": "cpu",
             "threads": 1,
             "rows": len(train),
@@ -128,13 +110,9 @@ class LinearModel:
 
     def predict(self, values: np.ndarray) -> np.ndarray:
         """See `Model.predict`."""
-        numbers, codes = _read(self._plan, as_values(values, len(self._plan.names)))
-        odds = self._weights[-1] + numbers @ self._weights[: numbers.shape[1]]
-        start = numbers.shape[1]
-        for column, index in enumerate(self._plan.categories):
-            odds = odds + self._weights[start + codes[:, column]]
-            start += self._plan.cardinalities[index] + 1
-        return np.asarray(expit(odds), dtype=np.float64)
+        wide = as_values(values, len(self._plan.names))
+        sums = _Design.of(self._plan, wide).sums(self._weights)
+        return np.asarray(expit(sums) if self._plan.link == "sigmoid" else sums, dtype=np.float64)
 
     def files(self) -> dict[str, bytes]:
         """See `Model.files`."""
@@ -157,6 +135,64 @@ class LinearModel:
         return dict(self._facts)
 
 
-def _read(plan: Network, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    numbers, codes = encode(plan, values)
-    return numbers.astype(np.float64), codes
+@dataclass(frozen=True, slots=True, eq=False)
+class _Design:
+    """Rows as a linear model reads them: `places` are the weights of their categories."""
+
+    numbers: np.ndarray  # (n, 2m) float64
+    places: np.ndarray  # (n, c) int64, into the weights
+    width: int  # weights without the intercept, which is the last
+
+    @classmethod
+    def of(cls, plan: Network, values: np.ndarray) -> "_Design":
+        numbers, codes = encode(plan, values)
+        sizes = [plan.cardinalities[index] + 1 for index in plan.categories]
+        starts = np.cumsum([numbers.shape[1], *sizes], dtype=np.int64)[:-1]
+        width = numbers.shape[1] + sum(sizes)
+        return cls(numbers.astype(np.float64), codes + starts[None, :], width)
+
+    def sums(self, weights: np.ndarray) -> np.ndarray:
+        """What the weights of each row add up to, shape (n,)."""
+        found = weights[-1] + self.numbers @ weights[: self.numbers.shape[1]]
+        return np.asarray(found + weights[self.places].sum(axis=1))
+
+    def slope(self, off: np.ndarray) -> np.ndarray:
+        """The gradient over the weights, from that over the rows' sums."""
+        found = np.zeros(self.width + 1)
+        found[: self.numbers.shape[1]] = off @ self.numbers
+        for column in self.places.T:
+            found[: self.width] += np.bincount(column, off, minlength=self.width)
+        found[-1] = off.sum()
+        return found
+
+
+def _fitted(
+    design: _Design, objective: Objective, labels: np.ndarray, asked: LinearParams
+) -> OptimizeResult:
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        sums = design.sums(weights)
+        held = asked.l2 * weights[:-1]
+        if objective.link == "sigmoid":
+            off = expit(sums) - labels
+            each = np.logaddexp(0.0, np.where(labels == 1.0, -sums, sums))
+        else:
+            off = sums - labels
+            each = 0.5 * off**2
+        slope = design.slope(off / len(labels))
+        slope[:-1] += held
+        return float(each.mean() + 0.5 * held @ weights[:-1]), slope
+
+    return minimize(
+        loss,
+        np.zeros(design.width + 1),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": asked.max_iterations},
+    )
+
+
+def _scale(objective: Objective, labels: np.ndarray) -> tuple[float, float]:
+    """Shift and scale of numbers, so that `l2` means the same in any unit; odds have none."""
+    if objective.link == "sigmoid":
+        return 0.0, 1.0
+    return float(labels.mean()), float(labels.std())

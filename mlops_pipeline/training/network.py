@@ -15,6 +15,7 @@ import numpy as np
 from mlops_pipeline.data.objects import canonical_json
 from mlops_pipeline.errors import TrainingError
 from mlops_pipeline.features.matrix import FeatureMatrix
+from mlops_pipeline.training.objectives import Link
 
 CLIP = 8.0  # standard deviations: a value far beyond training's moves the answer no further
 WIDEST_EMBEDDING = 16
@@ -29,6 +30,7 @@ class Network:
     hidden: tuple[int, ...]
     mean: tuple[float, ...]  # of each number, among training rows
     scale: tuple[float, ...]  # standard deviation of each number, or 1 where it does not vary
+    link: Link = "sigmoid"  # from what the last layer gives to scores
 
     @property
     def numbers(self) -> list[int]:
@@ -61,7 +63,7 @@ def embedding_width(cardinality: int) -> int:
     return min(WIDEST_EMBEDDING, math.ceil(math.sqrt(cardinality)))
 
 
-def plan_network(matrix: FeatureMatrix, hidden: tuple[int, ...]) -> Network:
+def plan_network(matrix: FeatureMatrix, hidden: tuple[int, ...], link: Link = "sigmoid") -> Network:
     """A network for these features, scaled by these rows."""
     numbers = [i for i, k in enumerate(matrix.cardinalities) if not k]
     present = np.ma.masked_invalid(matrix.values[:, numbers])
@@ -75,6 +77,7 @@ def plan_network(matrix: FeatureMatrix, hidden: tuple[int, ...]) -> Network:
         hidden=hidden,
         mean=tuple(np.asarray(mean).tolist()),
         scale=tuple(scale.tolist()),
+        link=link,
     )
 
 

@@ -19,7 +19,7 @@ GRAPH_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 NETWORK_FILE = "network.json"
 INPUT = "values"
-OUTPUT = "probability"
+OUTPUTS = {"sigmoid": ("Sigmoid", "probability"), "identity": ("Identity", "prediction")}
 OPSET = 17
 IR_VERSION = 10  # what onnxruntime 1.18 and later read
 
@@ -38,6 +38,7 @@ class OnnxModel:
         self._facts = dict(facts or {})
         self.network, self._importance = read_network(files[NETWORK_FILE])
         self._session = _session(files[GRAPH_FILE])
+        self._output = OUTPUTS[self.network.link][1]
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -47,7 +48,7 @@ class OnnxModel:
     def predict(self, values: np.ndarray) -> np.ndarray:
         """See `Model.predict`."""
         wide = as_values(values, len(self.network.names))
-        answers = self._session.run([OUTPUT], {INPUT: wide})[0]
+        answers = self._session.run([self._output], {INPUT: wide})[0]
         return np.asarray(answers, dtype=np.float64)
 
     def files(self) -> dict[str, bytes]:
@@ -55,7 +56,7 @@ class OnnxModel:
         return dict(self._files)
 
     def importance(self) -> dict[str, float]:
-        """Shares of the log-loss that is lost when a feature's values are shuffled among rows."""
+        """Shares of the loss that is gained when a feature's values are shuffled among rows."""
         return dict(self._importance)
 
     def facts(self) -> dict[str, Fact]:
@@ -64,7 +65,7 @@ class OnnxModel:
 
 
 def build_graph(network: Network, weights: Mapping[str, np.ndarray]) -> bytes:
-    """The ONNX model: `values` float64 (n, p) to `probability` float64 (n,)."""
+    """The ONNX model: `values` float64 (n, p) to its one output, scores float64 (n,)."""
     from onnx import TensorProto, checker, helper
 
     graph = _Graph(weights)
@@ -79,13 +80,14 @@ def build_graph(network: Network, weights: Mapping[str, np.ndarray]) -> bytes:
             last = graph.add("Relu", [last])
     odds = graph.add("Cast", [last], to=TensorProto.DOUBLE)  # a float32 sigmoid is soon 1 exactly
     flat = graph.add("Reshape", [odds, graph.constant("flat", np.array([-1]))])
-    graph.add("Sigmoid", [flat], output=OUTPUT)
+    kind, output = OUTPUTS[network.link]
+    graph.add(kind, [flat], output=output)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "network",
             [helper.make_tensor_value_info(INPUT, TensorProto.DOUBLE, ["n", len(network.names)])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.DOUBLE, ["n"])],
+            [helper.make_tensor_value_info(output, TensorProto.DOUBLE, ["n"])],
             graph.tensors,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],

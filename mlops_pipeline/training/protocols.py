@@ -22,7 +22,9 @@ class Model(Protocol):
         """Its inputs, in the order of the columns of `values`."""
 
     def predict(self, values: np.ndarray) -> np.ndarray:
-        """Probability of yes, float64 of shape (n,), for float64 values of shape (n, p).
+        """Scores, float64 of shape (n,), for float64 values of shape (n, p).
+
+        A score is the probability of yes, or the number that is asked for.
 
         Raises:
             TrainingError: `values` has another number of columns.
@@ -43,7 +45,7 @@ class Explaining(Protocol):
     """A model that can say what moved each of its answers."""
 
     def attributions(self, values: np.ndarray) -> np.ndarray:
-        """What each feature adds to the log-odds of each row, shape (n, p)."""
+        """What each feature adds to each row's log-odds, or number: shape (n, p)."""
 
 
 class Trainer(Protocol):

@@ -1,30 +1,37 @@
 """Rows that a model learns from or is judged on: inputs, labels, and which rows belong together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from mlops_pipeline.contract.tasks import YES_OR_NO, Question
 from mlops_pipeline.errors import TrainingError
 from mlops_pipeline.features.matrix import FeatureMatrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledRows:
-    """`labels` are 0.0 or 1.0; `groups` are integers, equal for rows that share noise (a day)."""
+    """`labels` mean what `question` says: 0.0 or 1.0, or finite numbers.
+
+    `groups` are integers, equal for rows that share noise (a day).
+    """
 
     matrix: FeatureMatrix
     labels: np.ndarray
     groups: np.ndarray
+    question: Question = YES_OR_NO
 
     def __post_init__(self) -> None:
         rows = len(self.matrix.values)
         for name, column in (("labels", self.labels), ("groups", self.groups)):
             if column.shape != (rows,):
                 raise TrainingError(f"{name} has shape {column.shape} for {rows} rows of features")
-        odd = ~np.isin(self.labels, (0.0, 1.0))
+        good, wanted = _GOOD[self.question.task]
+        odd = ~good(self.labels)
         if odd.any():
             raise TrainingError(
-                f"row {int(np.argmax(odd))} has the label {self.labels[odd][0]!r}, not 0 or 1; "
+                f"row {int(np.argmax(odd))} has the label {self.labels[odd][0]!r}, not {wanted}; "
                 "leave rows without a label out"
             )
 
@@ -32,9 +39,13 @@ class LabelledRows:
         return len(self.labels)
 
     @property
-    def positives(self) -> int:
-        """How many rows are labelled yes."""
-        return int(self.labels.sum())
+    def positives(self) -> int | None:
+        """How many rows are labelled yes; None where labels say something else."""
+        return int(self.labels.sum()) if self.question.task == "binary" else None
+
+    def relabelled(self, labels: np.ndarray) -> "LabelledRows":
+        """The same rows with other labels."""
+        return LabelledRows(self.matrix, labels, self.groups, self.question)
 
     def only(self, rows: np.ndarray) -> "LabelledRows":
         """The rows that a boolean mask or an index array picks."""
@@ -43,4 +54,10 @@ class LabelledRows:
             values=self.matrix.values[rows],
             cardinalities=self.matrix.cardinalities,
         )
-        return LabelledRows(matrix, self.labels[rows], self.groups[rows])
+        return LabelledRows(matrix, self.labels[rows], self.groups[rows], self.question)
+
+
+_GOOD: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "binary": (lambda labels: np.isin(labels, (0.0, 1.0)), "0 or 1"),
+    "regression": (np.isfinite, "a finite number"),
+}

@@ -1,30 +1,27 @@
 """Hyperparameter search with Optuna, seeded and recorded. The only importer of optuna.
 
-Every trial is fitted on the training rows and scored by log-loss on the validation rows; the test's
-rows are never seen. What is found becomes the candidate's own parameters, so a rebuild needs no
-search.
+Every trial is fitted on the training rows and scored by the task's loss on the validation rows;
+the test's rows are never seen. What is found becomes the candidate's own parameters, so a rebuild
+needs no search.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mlops_pipeline.contract.promises import Candidate, Search
 from mlops_pipeline.errors import TrainingError
+from mlops_pipeline.training.objectives import objective_of
 from mlops_pipeline.training.rows import LabelledRows
 from mlops_pipeline.training.table import fit
-
-SMALLEST = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One try: what was set, and the log-loss on the validation rows."""
+    """One try: what was set, and the loss on the validation rows."""
 
     params: Mapping[str, Any]
-    log_loss: float
+    loss: float
 
 
 def search(
@@ -45,23 +42,23 @@ def search(
         raise TrainingError(f"candidate {candidate.name}: a search needs validation rows")
     import optuna
 
+    objective = objective_of(validation.question, candidate.params.get("loss"))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def tried_with(params: Mapping[str, Any]) -> Trial:
         set_so = candidate.model_copy(update={"params": dict(params)})
         scores = fit(set_so, train, validation, seed=seed).predict(validation.matrix.values)
-        given = np.where(validation.labels == 1.0, scores, 1.0 - scores)
-        return Trial(params, float(-np.log(np.clip(given, SMALLEST, 1.0)).mean()))
+        return Trial(params, objective.loss(validation.labels, scores))
 
     tried = [tried_with(candidate.params)]
 
-    def objective(trial: Any) -> float:
+    def attempt(trial: Any) -> float:
         tried.append(tried_with({**candidate.params, **_suggested(trial, asked)}))
-        return tried[-1].log_loss
+        return tried[-1].loss
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    study.optimize(objective, n_trials=asked.trials)
-    best = min(tried, key=lambda trial: trial.log_loss)
+    study.optimize(attempt, n_trials=asked.trials)
+    best = min(tried, key=lambda trial: trial.loss)
     return candidate.model_copy(update={"params": dict(best.params)}), tuple(tried)
 
 

@@ -15,9 +15,15 @@ import numpy as np
 from pydantic import Field
 
 from mlops_pipeline.errors import TrainingError
-from mlops_pipeline.training.calibration import Platt, fit_platt
-from mlops_pipeline.training.checks import require_trainable, require_validation, shares
+from mlops_pipeline.training.calibration import fit_platt
+from mlops_pipeline.training.checks import (
+    require_calibratable,
+    require_trainable,
+    require_validation,
+    shares,
+)
 from mlops_pipeline.training.network import Network, encode, network_json, plan_network
+from mlops_pipeline.training.objectives import Objective, objective_of
 from mlops_pipeline.training.onnx import (
     GRAPH_FILE,
     NETWORK_FILE,
@@ -45,13 +51,14 @@ class TorchParams(Params):
     learning_rate: float = Field(default=0.003, gt=0, le=1)
     weight_decay: float = Field(default=1e-4, ge=0)
     early_stopping_epochs: int | None = Field(default=None, ge=1)  # missing: the last epoch is kept
+    loss: Literal["l2", "l1"] | None = None  # of a number; missing: squared error
     calibrate: bool = False  # by Platt scaling on the validation rows, folded into the last layer
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     num_threads: int = Field(default=1, ge=1, le=64)
 
 
 class TorchTrainer:
-    """Fits a network for a yes-or-no answer by AdamW on the log-loss."""
+    """Fits a network by AdamW on the loss of what is asked."""
 
     def fit(
         self,
@@ -67,10 +74,15 @@ class TorchTrainer:
         if asked.early_stopping_epochs is not None:
             require_validation(validation, "early_stopping_epochs")
         started = time.monotonic()
-        network = plan_network(train.matrix, asked.hidden)
+        objective = objective_of(train.question, asked.loss)
+        network = plan_network(train.matrix, asked.hidden, objective.link)
+        shift, scale = _scale(objective, train.labels)
         device = _device(asked.device)
         with _pinned(asked.num_threads):
-            fitted = _Fit(network, asked, seed, device).run(train, validation)
+            fitted = _Fit(network, objective, asked, seed, device).run(
+                train.relabelled((train.labels - shift) / scale),
+                validation.relabelled((validation.labels - shift) / scale),
+            )
         facts: dict[str, Fact] = {
             "rounds": fitted.epochs,
             "device": device,
@@ -79,17 +91,18 @@ class TorchTrainer:
             "seconds": round(time.monotonic() - started, 3),
         }
         weights = {name: tensor.detach().cpu().numpy() for name, tensor in fitted.weights.items()}
+        weights = _folded(network, weights, scale, shift)
         plain = OnnxModel(NAME, _files(network, weights, {}))
         if asked.calibrate:
-            require_validation(validation, "calibrate")
+            require_calibratable(validation)
             scores = plain.predict(validation.matrix.values)
             scaling = fit_platt(validation.labels, scores)
-            weights = _folded(network, weights, scaling)
+            weights = _folded(network, weights, scaling.slope, scaling.intercept)
             plain = OnnxModel(NAME, _files(network, weights, {}))
             facts["calibration_slope"] = scaling.slope
             facts["calibration_intercept"] = scaling.intercept
         judged = validation if len(validation) else train
-        importance = _importance(plain, judged, seed)
+        importance = _importance(plain, objective, judged, seed)
         return OnnxModel(NAME, _files(network, weights, importance), facts)
 
     def check(self, params: Mapping[str, Any]) -> None:
@@ -104,7 +117,7 @@ class TorchTrainer:
 def forward(
     network: Network, weights: "Mapping[str, Tensor]", numbers: "Tensor", codes: "Tensor"
 ) -> "Tensor":
-    """Log-odds of yes, shape (n,), of rows that `encode` read."""
+    """What the last layer gives for rows that `encode` read, shape (n,): log-odds or numbers."""
     import torch
     from torch.nn import functional
 
@@ -125,10 +138,13 @@ def forward(
 class _Fit:
     """One fit: weights, optimiser, and the best weights seen so far."""
 
-    def __init__(self, network: Network, asked: TorchParams, seed: int, device: str) -> None:
+    def __init__(
+        self, network: Network, objective: Objective, asked: TorchParams, seed: int, device: str
+    ) -> None:
         import torch
 
         self.network = network
+        self.objective = objective
         self.asked = asked
         self.device = device
         self.generator = torch.Generator().manual_seed(seed)
@@ -168,7 +184,6 @@ class _Fit:
 
     def _epoch(self, epoch: int, optimiser: Any, inputs: "tuple[Tensor, Tensor, Tensor]") -> None:
         import torch
-        from torch.nn.functional import binary_cross_entropy_with_logits
 
         numbers, codes, labels = inputs
         order = torch.randperm(len(labels), generator=self.generator).to(self.device)
@@ -177,8 +192,8 @@ class _Fit:
             done = (epoch + step / len(batches)) / self.asked.epochs
             for group in optimiser.param_groups:
                 group["lr"] = self.asked.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-            odds = forward(self.network, self.weights, numbers[batch], codes[batch])
-            loss = binary_cross_entropy_with_logits(odds, labels[batch])
+            answers = forward(self.network, self.weights, numbers[batch], codes[batch])
+            loss = _loss_of(self.objective, answers, labels[batch])
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             optimiser.step()
@@ -191,12 +206,11 @@ class _Fit:
 
     def _loss(self, inputs: "tuple[Tensor, Tensor, Tensor]") -> float:
         import torch
-        from torch.nn.functional import binary_cross_entropy_with_logits
 
         numbers, codes, labels = inputs
         with torch.no_grad():
-            odds = forward(self.network, self.weights, numbers, codes)
-            return float(binary_cross_entropy_with_logits(odds, labels))
+            answers = forward(self.network, self.weights, numbers, codes)
+            return float(_loss_of(self.objective, answers, labels))
 
     def _tensors(self, rows: LabelledRows) -> "tuple[Tensor, Tensor, Tensor]":
         import torch
@@ -205,6 +219,26 @@ class _Fit:
         parts = (numbers, codes, rows.labels.astype(np.float32))
         first, second, third = (torch.from_numpy(part).to(self.device) for part in parts)
         return first, second, third
+
+
+def _loss_of(objective: Objective, answers: "Tensor", labels: "Tensor") -> "Tensor":
+    """The objective's mean loss, as torch follows it back."""
+    import torch
+    from torch.nn import functional
+
+    if objective.link == "sigmoid":
+        return functional.binary_cross_entropy_with_logits(answers, labels)
+    if objective.level is None:
+        return functional.mse_loss(answers, labels)
+    above = labels - answers
+    return torch.maximum(objective.level * above, (objective.level - 1) * above).mean()
+
+
+def _scale(objective: Objective, labels: np.ndarray) -> tuple[float, float]:
+    """Shift and scale after which numbers are about as large as weights; odds stay as they are."""
+    if objective.link == "sigmoid":
+        return 0.0, 1.0
+    return float(labels.mean()), float(labels.std())
 
 
 def _start(name: str, shape: tuple[int, ...], generator: "Generator") -> "Tensor":
@@ -232,36 +266,35 @@ def _files(
 
 
 def _folded(
-    network: Network, weights: Mapping[str, np.ndarray], scaling: Platt
+    network: Network, weights: Mapping[str, np.ndarray], slope: float, intercept: float
 ) -> dict[str, np.ndarray]:
     """The same network with a scaled last layer."""
+    if (slope, intercept) == (1.0, 0.0):
+        return dict(weights)
     last = f"layer.{len(network.hidden)}"
     weight, bias = weights[f"{last}.weight"], weights[f"{last}.bias"]
     return {
         **weights,
-        f"{last}.weight": (weight * scaling.slope).astype(np.float32),
-        f"{last}.bias": (bias * scaling.slope + scaling.intercept).astype(np.float32),
+        f"{last}.weight": (weight * slope).astype(np.float32),
+        f"{last}.bias": (bias * slope + intercept).astype(np.float32),
     }
 
 
-def _importance(model: OnnxModel, rows: LabelledRows, seed: int) -> dict[str, float]:
-    """Permutation importance (Breiman 2001, section 10) by log-loss, on a sample of the rows."""
+def _importance(
+    model: OnnxModel, objective: Objective, rows: LabelledRows, seed: int
+) -> dict[str, float]:
+    """Permutation importance (Breiman 2001, section 10) by the loss, on a sample of the rows."""
     chance = np.random.default_rng(seed)
     size = min(IMPORTANCE_ROWS, len(rows))
     picked = np.sort(chance.choice(len(rows), size=size, replace=False))
     values, labels = rows.matrix.values[picked], rows.labels[picked]
 
-    def loss(matrix: np.ndarray) -> float:
-        scores = model.predict(matrix)
-        chosen = np.where(labels == 1.0, scores, 1.0 - scores)
-        return float(-np.log(np.clip(chosen, 1e-15, None)).mean())
-
-    usual = loss(values)
+    usual = objective.loss(labels, model.predict(values))
     gains = np.empty(len(model.feature_names))
     for index in range(len(gains)):
         shuffled = values.copy()
         shuffled[:, index] = chance.permutation(shuffled[:, index])
-        gains[index] = loss(shuffled) - usual
+        gains[index] = objective.loss(labels, model.predict(shuffled)) - usual
     return dict(zip(model.feature_names, shares(gains).tolist(), strict=True))
 
 

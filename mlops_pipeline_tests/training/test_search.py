@@ -37,7 +37,7 @@ def test_equal_seeds_try_the_same_and_the_best_becomes_the_candidates_own() -> N
     assert (found, trials) == search(asked, learnable(), learnable(seed=1), seed=3)
     assert len(trials) == 4
     assert trials[0].params == asked.params
-    assert found.params == min(trials, key=lambda t: t.log_loss).params
+    assert found.params == min(trials, key=lambda t: t.loss).params
     for trial in trials[1:]:
         assert 2 <= trial.params["num_leaves"] <= 15
         assert isinstance(trial.params["num_leaves"], int)
