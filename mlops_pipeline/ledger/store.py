@@ -88,12 +88,10 @@ def exclusive(engine: Engine, name: str) -> Iterator[None]:
     """
     if engine.dialect.name == "postgresql":
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-        with engine.connect() as guard:
-            guard.execute(text("SELECT pg_advisory_lock(:number)"), {"number": number})
-            try:
-                yield
-            finally:
-                guard.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": number})
+        with _in_our_words(engine), engine.connect() as guard, guard.begin():
+            guard.execute(text("SET LOCAL lock_timeout = 0"))  # as long as it takes, as on SQLite
+            guard.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+            yield
         return
     path = Path(str(engine.url.database))
     mark = hashlib.sha256(name.encode()).hexdigest()[:12]

@@ -103,6 +103,12 @@ def all_of(tx: Connection, model: str) -> tuple[VersionRow, ...]:
     return tuple(as_record(row, VersionRow) for row in rows)
 
 
+def models(tx: Connection) -> tuple[str, ...]:
+    """Every model that has a version, by name."""
+    query = select(versions.c.model).distinct().order_by(versions.c.model)
+    return tuple(tx.execute(query).scalars())
+
+
 def proven(tx: Connection, model: str) -> tuple[VersionRow, ...]:
     """Versions that served well and are not in quarantine, last served first: rollback targets."""
     query = (

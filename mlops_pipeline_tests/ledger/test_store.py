@@ -1,5 +1,8 @@
 """Opening, migrating and sharing a ledger."""
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -13,7 +16,7 @@ from sqlalchemy import Engine, text
 
 from mlops_pipeline.errors import LedgerError
 from mlops_pipeline.ledger import audit, store
-from mlops_pipeline.ledger.store import open_ledger, reading, transaction
+from mlops_pipeline.ledger.store import exclusive, open_ledger, reading, transaction
 from mlops_pipeline.ledger.tables import metadata
 from mlops_pipeline_tests.ledger.rows import MODEL, NOON, with_versions
 
@@ -143,6 +146,62 @@ def test_a_writer_that_waits_too_long_says_so(ledger: Engine) -> None:
     ):
         pass
     impatient.dispose()
+
+
+def test_of_eight_processes_one_at_a_time_is_alone_under_a_name(
+    ledger: Engine, tmp_path: Path
+) -> None:
+    url = ledger.url.render_as_string(hide_password=False)
+    told = tmp_path / "told"
+    began = [
+        subprocess.Popen([sys.executable, "-c", ALONE, url, str(told)], stderr=subprocess.PIPE)
+        for _ in range(8)
+    ]
+    for process in began:
+        _, words = process.communicate(timeout=60)
+        assert process.returncode == 0, words.decode()
+    lines = told.read_text().split()
+    assert len(lines) == 16
+    assert all(lines[i : i + 2] == ["in", "out"] for i in range(0, 16, 2))
+
+
+def test_whoever_dies_within_lets_the_next_in_and_other_names_do_not_wait(ledger: Engine) -> None:
+    url = ledger.url.render_as_string(hide_password=False)
+    dies = ALONE.replace('told("out")', "os.kill(os.getpid(), 9)")
+    done = subprocess.run(
+        [sys.executable, "-c", dies, url, os.devnull], capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode == -9, done.stderr.decode()
+    impatient = open_ledger(url, patience_seconds=0.05)
+    with exclusive(ledger, "register visits"), exclusive(impatient, "register parcels"):
+        waits = threading.Thread(target=_alone_once, args=(impatient, "register visits"))
+        waits.start()
+        waits.join(0.3)  # longer than the patience of its transactions
+        assert waits.is_alive()
+    waits.join(10)
+    assert not waits.is_alive()
+    impatient.dispose()
+
+
+def _alone_once(engine: Engine, name: str) -> None:
+    with exclusive(engine, name):
+        pass
+
+
+ALONE = """
+import os, sys
+from mlops_pipeline.ledger.store import exclusive, open_ledger
+
+def told(word):
+    with open(sys.argv[2], "a") as file:
+        file.write(word + "\\n")
+
+with exclusive(open_ledger(sys.argv[1]), "register visits"):
+    told("in")
+    for _ in range(100_000):
+        pass
+    told("out")
+"""
 
 
 def test_writers_in_threads_take_turns(ledger: Engine) -> None:
