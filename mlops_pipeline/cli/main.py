@@ -9,6 +9,7 @@ from mlops_pipeline.cli.edge import Edge
 
 COMMANDS = {
     "alerts": "mlops_pipeline.cli.alerts:alerts",
+    "aliases": "mlops_pipeline.cli.aliases:aliases",
     "ci": "mlops_pipeline.cli.ci:ci",
     "contract": "mlops_pipeline.cli.contract:contract",
     "demo": "mlops_pipeline.cli.demo.command:demo",

@@ -245,7 +245,8 @@ def _tell_op(contract: ModelContract, what: str) -> dg.OpDefinition:
         for outcome in outcomes:
             context.log.info(f"outcome: {outcome}")
         sent = deliver_due(house.ledger, house.settings.alert_urls, now=_now())
-        mended = project_aliases(house.ledger, house.registry, contract.name)
+        repairs = project_aliases(house.ledger, house.registry, contract.name)
+        mended = "; ".join(map(str, repairs)) or "none"
         found = _glass(house, contract)
         context.instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(

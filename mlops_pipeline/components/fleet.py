@@ -1,4 +1,4 @@
-"""Sensors over all models: runs that ended badly, alerts that wait, and the heartbeat."""
+"""Sensors over all models: runs that ended badly, alerts that wait, aliases, and the heartbeat."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -9,12 +9,13 @@ from mlops_pipeline.components.evaluation import RETRAIN_TAG
 from mlops_pipeline.components.house import House
 from mlops_pipeline.contract.load import find_contracts, load_contract
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.ledger import retrains
-from mlops_pipeline.ledger.store import transaction
+from mlops_pipeline.ledger import retrains, versions
+from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.monitoring.alerts import deliver_due
 from mlops_pipeline.monitoring.causes import FLEET, PLATFORM, Cause, recovered, tell
 from mlops_pipeline.monitoring.heartbeat import beat
 from mlops_pipeline.monitoring.retraining import broke
+from mlops_pipeline.registry.projection import project_aliases
 
 RunEnd = Literal["FINISHED", "FAILED", "KILLED"]
 WILL_RETRY = "dagster/will_retry"
@@ -113,6 +114,26 @@ def alerts_due(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         return dg.SkipReason(f"{len(sent.delivered)} delivered; waiting: {waiting or 'none'}")
 
     return alerts
+
+
+def aliases_follow(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The registry's aliases are what the ledger says, whoever moved them or died half way."""
+
+    @dg.sensor(
+        name="fleet__aliases",
+        minimum_interval_seconds=60,
+        default_status=status,
+        description="Mends MLflow's aliases where they differ from the ledger, and says which.",
+        target=None,
+    )
+    def follow(house: House) -> dg.SkipReason:
+        with reading(house.ledger) as view:
+            models = versions.models(view)
+        repairs = [r for m in models for r in project_aliases(house.ledger, house.registry, m)]
+        said = "; ".join(map(str, repairs)) or "none"
+        return dg.SkipReason(f"{len(models)} models looked at; mended: {said}")
+
+    return follow
 
 
 def heartbeat(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:

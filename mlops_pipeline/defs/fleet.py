@@ -5,6 +5,7 @@ import dagster as dg
 from mlops_pipeline.components.automation import sensors_on
 from mlops_pipeline.components.fleet import (
     alerts_due,
+    aliases_follow,
     heartbeat,
     run_canceled,
     run_failed,
@@ -15,13 +16,14 @@ from mlops_pipeline.components.vigil import checks_watch, sensors_watch
 
 @dg.definitions
 def fleet() -> dg.Definitions:
-    """Failures become incidents, alerts are delivered, dead runs are closed, the daemon beats."""
+    """Failures become incidents, alerts are delivered, aliases mended, dead runs closed."""
     status = sensors_on()
     kinds = (
         run_failed,
         run_worked,
         run_canceled,
         alerts_due,
+        aliases_follow,
         heartbeat,
         checks_watch,
         sensors_watch,

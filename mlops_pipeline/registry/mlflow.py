@@ -203,15 +203,19 @@ class MlflowRegistry:
 
     def alias(self, model: str, alias: str) -> str | None:
         """The version that the alias points to, or None."""
+        return self.aliases(model).get(alias)
+
+    def aliases(self, model: str) -> dict[str, str]:
+        """Every alias of the model with its version; none where the model is unknown."""
         from mlflow.exceptions import MlflowException
 
         try:
-            found = self._client.get_registered_model(model).aliases.get(alias)
+            found = self._client.get_registered_model(model).aliases
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return None
-            raise RegistryError(f"cannot read {model}@{alias}: {error}") from error
-        return None if found is None else str(found)
+                return {}
+            raise RegistryError(f"cannot read the aliases of {model}: {error}") from error
+        return {str(name): str(version) for name, version in found.items()}
 
     def _require_model(self, model: str) -> None:
         from mlflow.exceptions import MlflowException

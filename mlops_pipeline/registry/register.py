@@ -20,10 +20,9 @@ from mlops_pipeline.registry.bundle import BundleManifest
 from mlops_pipeline.registry.compiled import with_compiled_trees
 from mlops_pipeline.registry.keys import signing_key
 from mlops_pipeline.registry.mlflow import MlflowRegistry
+from mlops_pipeline.registry.projection import project_aliases
 from mlops_pipeline.registry.standing import stored_manifest
 from mlops_pipeline.registry.twins import quarantined_twin
-
-STAGING = "staging"  # the alias of the newest version that passed its gate
 
 
 def register_passed(
@@ -73,7 +72,7 @@ def register_passed(
                 status=VersionStatus.STAGING,
                 now=now,
             )
-    registry.set_alias(manifest.model, STAGING, registered.version)
+    project_aliases(ledger, registry, manifest.model)
     return row
 
 
