@@ -17,7 +17,7 @@ from mlops_pipeline.data.objects import ObjectStore
 from mlops_pipeline.data.windows import month_start
 from mlops_pipeline.errors import RegistryError
 from mlops_pipeline.features.readiness import readiness
-from mlops_pipeline.ledger import audit, champion, versions
+from mlops_pipeline.ledger import audit, champion, quarantine, versions
 from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.ledger.versions import VersionRow, VersionStatus
 from mlops_pipeline.registry.bundle import CONTRACT
@@ -26,11 +26,13 @@ from mlops_pipeline.registry.environment import installed_packages, read_environ
 from mlops_pipeline.registry.lineage import Lineage
 from mlops_pipeline.registry.proof import Registered, Stores, registered, verify_stored
 from mlops_pipeline.registry.reproduce import Answer, reproduce
+from mlops_pipeline.registry.standing import stored_manifest
+from mlops_pipeline.registry.twins import quarantined_twin
 
 LOCK = PACKAGE.parent / "requirements.lock"
 REBUILT = "version.rebuilt"  # the audit's word for a rebuild that was tried
 ONCE_BUILT = ("dependencies", "lineage", "signature", "rebuild", "card")
-BEFORE_SERVING = ("look-ups", "way back")
+BEFORE_SERVING = ("quarantine", "look-ups", "way back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def promotion_checklist(
         Item("signature", *_signature(stores, known.row)),
         Item("rebuild", *_rebuild(stores, known, now=now)),
         Item("card", *_card(contract)),
+        Item("quarantine", *_quarantine(stores, known.row)),
         Item("look-ups", *_lookups(stores, contract, known.lineage, now=now)),
         Item("way back", *_way_back(stores, known.row)),
     )
@@ -155,6 +158,19 @@ def _card(contract: ModelContract) -> tuple[bool, str]:
     if empty:
         return False, f"the contract does not say its {', '.join(empty)}"
     return True, "the contract says what it is for, whose it is, and what it leaves out"
+
+
+def _quarantine(stores: Stores, version: VersionRow) -> tuple[bool, str]:
+    """Neither its lineage nor its model files were rolled back, also if that was after its gate."""
+    manifest = stored_manifest(stores.objects, version.bundle)
+    with reading(stores.ledger) as view:
+        barred = quarantine.is_quarantined(view, version.model, version.lineage)
+        twin = quarantined_twin(view, stores.objects, manifest)
+    if barred:
+        return False, f"its lineage {version.lineage[:12]}… was rolled back: train a new one"
+    if twin is not None:
+        return False, f"it holds the very model files of version {twin.version}, in quarantine"
+    return True, "neither its lineage nor its model files were rolled back"
 
 
 def _lookups(

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_pipeline.ledger import audit, champion, versions
+from mlops_pipeline.errors import LedgerError
+from mlops_pipeline.ledger import audit, champion, quarantine, versions
 from mlops_pipeline.ledger.store import reading, transaction
+from mlops_pipeline.ledger.versions import VersionStatus
 from mlops_pipeline.registry import checklist
 from mlops_pipeline.registry.bundle import ATTESTATION
 from mlops_pipeline.registry.checklist import (
@@ -104,6 +106,25 @@ def test_a_contract_that_says_nothing_has_no_card() -> None:
     asked = world.contract()
     silent = asked.model_copy(update={"description": " "})
     assert checklist._card(silent) == (False, "the contract does not say its description")
+
+
+def test_a_twin_that_was_registered_before_a_quarantine_is_stopped_by_it(stores: Stores) -> None:
+    gone = world.registered_version(stores).row
+    twin = world.registered_version(stores, version="2", seed=7).row  # the same trees
+    again = world.registered_version(stores, version="3").row
+    assert (twin.lineage == gone.lineage, again.lineage == gone.lineage) == (False, True)
+    assert checklist._quarantine(stores, twin)[0]
+    with transaction(stores.ledger) as tx:
+        quarantine.put(tx, "visits", gone.lineage, version="1", reason="errors", now=NOW)
+        assert versions.get(tx, "visits", "3").status is VersionStatus.QUARANTINED
+        with pytest.raises(LedgerError, match="version 3 is in quarantine"):
+            champion.move(tx, "visits", to="3", seen_epoch=0, reason="t", now=NOW, first=True)
+    said = "quarantine: it holds the very model files of version 1, in quarantine"
+    assert said in blockers(stores, twin, now=NOW)
+    assert checklist._quarantine(stores, again) == (
+        False,
+        f"its lineage {gone.lineage[:12]}… was rolled back: train a new one",
+    )
 
 
 def test_a_champion_that_could_not_be_started_again_is_no_way_back(stores: Stores) -> None:
