@@ -98,6 +98,9 @@ class ResourceUse:
     bundle_mib: float
     largest_difference: float  # against the predictions that were evaluated
     refuses_bad_input: bool  # a row of the wrong width is an error, not an answer
+    probes: int = 1  # times are the medians of so many fresh processes
+    single_row_p99_range: tuple[float, float] | None = None  # ms; None: one process
+    load_range: tuple[float, float] | None = None  # seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,12 +107,12 @@ def judge_resources(contract: ModelContract, use: ResourceUse | None) -> Iterato
     if use is None:
         yield _absent(Kind.RESOURCE, "resources")
         return
-    limits = contract.acceptance.resources
-    for subject, value, limit, unit in (
-        ("single-row p99", use.single_row_p99_ms, limits.single_row_p99_ms, "ms"),
-        ("bundle size", use.bundle_mib, limits.bundle_mib, "MiB"),
-        ("load time", use.load_seconds, limits.load_seconds, "s"),
-        ("stored predictions differ", use.largest_difference, DIFFERENCE_LIMIT, ""),
+    limits, p99 = contract.acceptance.resources, use.single_row_p99_range
+    for subject, value, limit, unit, spread in (
+        ("single-row p99", use.single_row_p99_ms, limits.single_row_p99_ms, "ms", p99),
+        ("bundle size", use.bundle_mib, limits.bundle_mib, "MiB", None),
+        ("load time", use.load_seconds, limits.load_seconds, "s", use.load_range),
+        ("stored predictions differ", use.largest_difference, DIFFERENCE_LIMIT, "", None),
     ):
         outcome = against_bounds(Estimate(value, value, value), None, limit)
         sign = "<=" if outcome is Outcome.MET else ">"
@@ -121,7 +121,8 @@ def judge_resources(contract: ModelContract, use: ResourceUse | None) -> Iterato
             subject,
             outcome,
             EFFECT[outcome],
-            f"{subject}: {value:.3g} {unit} {sign} {limit:g} {unit}".replace("  ", " ").rstrip(),
+            f"{subject}: {value:.3g} {unit} {sign} {limit:g} {unit}".replace("  ", " ").rstrip()
+            + (f" (median of {use.probes}, {spread[0]:.3g} to {spread[1]:.3g})" if spread else ""),
             estimate=Estimate(value, value, value),
             bound=limit,
         )

@@ -185,6 +185,10 @@ def test_a_declared_gap_that_was_not_measured_is_an_error(severity: str) -> None
         ({"single_row_p99_ms": 51.0}, "single-row p99: 51 ms > 50 ms"),
         ({"bundle_mib": 101.0}, "bundle size: 101 MiB > 100 MiB"),
         ({"load_seconds": 11.0}, "load time: 11 s > 10 s"),
+        (
+            {"single_row_p99_ms": 51.0, "probes": 3, "single_row_p99_range": (49.0, 80.0)},
+            "single-row p99: 51 ms > 50 ms (median of 3, 49 to 80)",
+        ),
         ({"largest_difference": 0.5}, "stored predictions differ: 0.5 > 1e-06"),
         ({"refuses_bad_input": False}, "bad input: a row of the wrong width was answered"),
     ],
