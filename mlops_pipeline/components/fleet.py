@@ -12,7 +12,14 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.ledger import retrains, versions
 from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.monitoring.alerts import deliver_due
-from mlops_pipeline.monitoring.causes import FLEET, PLATFORM, Cause, recovered, tell
+from mlops_pipeline.monitoring.causes import (
+    FLEET,
+    LONGEST_SUMMARY,
+    PLATFORM,
+    Cause,
+    recovered,
+    settle,
+)
 from mlops_pipeline.monitoring.heartbeat import beat
 from mlops_pipeline.monitoring.retraining import broke
 from mlops_pipeline.registry.projection import project_aliases
@@ -35,17 +42,18 @@ def run_failed(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             return
         model = model_of(run.job_name)
         contract = contract_of(house, model)
-        said = f"{run.job_name} failed: {context.failure_event.message}"[:500]
+        said = f"{run.job_name} failed: {context.failure_event.message}"[:LONGEST_SUMMARY]
         with transaction(house.ledger) as tx:
             if RETRAIN_TAG in run.tags and contract is not None:
                 broke(tx, contract, int(run.tags[RETRAIN_TAG]), error=said, now=now)
-            tell(
+            settle(
                 tx,
                 model,
                 Cause.RUN,
                 of=run.job_name,
-                owner=PLATFORM if contract is None else contract.owner,
-                summary=said,
+                well=False,
+                said=said,
+                owner=owner_of(house, model),
                 detail={"run": run.run_id, "tags": dict(run.tags)},
                 now=now,
             )
@@ -157,6 +165,12 @@ def heartbeat(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
 def model_of(job: str) -> str:
     """The model that a job belongs to."""
     return job.partition("__")[0] if "__" in job else FLEET
+
+
+def owner_of(house: House, model: str) -> str:
+    """Whom an incident of that model calls."""
+    contract = contract_of(house, model)
+    return PLATFORM if contract is None else contract.owner
 
 
 def contract_of(house: House, model: str) -> ModelContract | None:

@@ -1,7 +1,6 @@
 """Sensors of one model over what ages without anybody's doing: its rows, and its environment."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import dagster as dg
 
@@ -13,7 +12,7 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.ledger.retrains import RetrainSource
 from mlops_pipeline.ledger.store import reading, transaction
-from mlops_pipeline.monitoring.causes import Cause, recovered, tell
+from mlops_pipeline.monitoring.causes import Cause, settle
 from mlops_pipeline.monitoring.retraining import Reason
 from mlops_pipeline.registry.environment import read_environment
 from mlops_pipeline.registry.standing import champion_version, stored_lineage
@@ -42,13 +41,16 @@ def stale_sensor(contract: ModelContract) -> dg.SensorDefinition:
         hours = (local - newest) / timedelta(hours=1)
         said = f"the newest rows are {hours:.0f} hours old, {allowed:g} allowed"
         with transaction(house.ledger) as tx:
-            if hours > allowed:
-                detail = {"value": round(hours, 1), "limit": allowed, "window": max(stored)}
-                summary = f"{contract.name}: {said}"
-                about: dict[str, Any] = {"summary": summary, "detail": detail, "now": now}
-                tell(tx, contract.name, Cause.STALE, owner=contract.owner, **about)
-            else:
-                recovered(tx, contract.name, Cause.STALE, reason=said, now=now)
+            settle(
+                tx,
+                contract.name,
+                Cause.STALE,
+                well=hours <= allowed,
+                said=f"{contract.name}: {said}",
+                owner=contract.owner,
+                detail={"value": round(hours, 1), "limit": allowed, "window": max(stored)},
+                now=now,
+            )
         return dg.SkipReason(said)
 
     return stale_data
@@ -73,25 +75,24 @@ def environment_sensor(contract: ModelContract) -> dg.SensorDefinition:
         then, here = stored_lineage(house.objects, leading.bundle).environment, read_environment()
         parts = ("python", "machine", "packages", "vectors")
         moved = [p for p in parts if getattr(then, p) != getattr(here, p)]
-        now = datetime.now(UTC)
-        if not moved:
-            with transaction(house.ledger) as tx:
-                said = f"version {leading.version} was made in this environment"
-                recovered(tx, contract.name, Cause.ENVIRONMENT, reason=said, now=now)
-            return dg.SkipReason(said)
         finding = ", ".join(
             f"{p} {getattr(then, p)[:20]} -> {getattr(here, p)[:20]}" for p in moved
         )
+        made = f"elsewhere: {finding}" if moved else "in this environment"
+        said = f"{contract.name} version {leading.version} was made {made}"
         with transaction(house.ledger) as tx:
-            tell(
+            settle(
                 tx,
                 contract.name,
                 Cause.ENVIRONMENT,
+                well=not moved,
+                said=said,
                 owner=contract.owner,
-                summary=f"{contract.name} version {leading.version} was made elsewhere: {finding}",
                 detail={"moved": moved, "version": leading.version},
-                now=now,
+                now=datetime.now(UTC),
             )
+        if not moved:
+            return dg.SkipReason(said)
         reason = Reason("environment", here.packages[:12], finding, version=leading.version)
         source = RetrainSource.ENVIRONMENT
         cursor = context.cursor

@@ -7,16 +7,15 @@ lost cursor forgets nothing and tells nothing twice.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 import msgspec
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
-from mlops_pipeline.components.fleet import contract_of
+from mlops_pipeline.components.fleet import owner_of
 from mlops_pipeline.components.house import House
 from mlops_pipeline.ledger.store import transaction
-from mlops_pipeline.monitoring.causes import FLEET, PLATFORM, Cause, recovered, tell
+from mlops_pipeline.monitoring.causes import FLEET, PLATFORM, Cause, settle
 
 
 def checks_watch(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -37,7 +36,20 @@ def checks_watch(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         for word, (passed, run_id, said, severity) in seen.items():
             if told.get(word) == run_id:
                 continue
-            _settle_check(house, word, passed, {"run": run_id, "finding": said, "level": severity})
+            finding = "the check passes" if passed else f"check {word} failed: {said}"
+            model = word.partition("/")[0]
+            with transaction(house.ledger) as tx:
+                settle(
+                    tx,
+                    model,
+                    Cause.CHECK,
+                    of=word,
+                    well=passed,
+                    said=finding,
+                    owner=owner_of(house, model),
+                    detail={"run": run_id, "finding": said, "level": severity},
+                    now=datetime.now(UTC),
+                )
         cursor = msgspec.json.encode({word: one[1] for word, one in seen.items()}).decode()
         names = ", ".join(failing) or "none"
         return dg.SensorResult(skip_reason=f"{len(seen)} checks, failing: {names}", cursor=cursor)
@@ -61,7 +73,19 @@ def sensors_watch(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             broken = tick.status is TickStatus.FAILURE
             if broken:
                 failing.append(name)
-            _settle_sensor(house, name, broken, _error_of(tick))
+            error = _error_of(tick)
+            with transaction(house.ledger) as tx:
+                settle(
+                    tx,
+                    FLEET,
+                    Cause.SENSOR,
+                    of=name,
+                    well=not broken,
+                    said=f"{name} fails: {error}" if broken else "it ticks again",
+                    owner=PLATFORM,
+                    detail={"error": error},
+                    now=datetime.now(UTC),
+                )
         return dg.SkipReason(f"failing: {', '.join(failing) or 'none'}")
 
     return sensors
@@ -98,43 +122,6 @@ def _evaluations(
             word = f"{check.asset_key.to_user_string()}:{check.name}"
             said = one.description or ""
             yield word, (one.passed, record.run_id, said, one.severity.value)
-
-
-def _settle_check(house: House, word: str, passed: bool, detail: Mapping[str, Any]) -> None:
-    model, now = word.partition("/")[0], datetime.now(UTC)
-    contract = contract_of(house, model)
-    with transaction(house.ledger) as tx:
-        if passed:
-            recovered(tx, model, Cause.CHECK, of=word, reason="the check passes", now=now)
-            return
-        tell(
-            tx,
-            model,
-            Cause.CHECK,
-            of=word,
-            owner=PLATFORM if contract is None else contract.owner,
-            summary=f"check {word} failed: {detail['finding']}"[:500],
-            detail=detail,
-            now=now,
-        )
-
-
-def _settle_sensor(house: House, name: str, broken: bool, error: str) -> None:
-    now = datetime.now(UTC)
-    with transaction(house.ledger) as tx:
-        if not broken:
-            recovered(tx, FLEET, Cause.SENSOR, of=name, reason="it ticks again", now=now)
-            return
-        tell(
-            tx,
-            FLEET,
-            Cause.SENSOR,
-            of=name,
-            owner=PLATFORM,
-            summary=f"{name} fails: {error}"[:500],
-            detail={"error": error},
-            now=now,
-        )
 
 
 def _error_of(tick: InstigatorTick) -> str:

@@ -12,6 +12,7 @@ from mlops_pipeline.ledger.incidents import Incident, IncidentSeverity
 RUNBOOKS = "docs/runbooks"
 PLATFORM = "team:platform"  # owns what belongs to no model
 FLEET = "fleet"  # the model of incidents that belong to no model
+LONGEST_SUMMARY = 500
 
 
 class Cause(StrEnum):
@@ -71,6 +72,26 @@ def tell(
         detail={**detail, "owner": owner, "runbook": runbook(cause)},
         now=now,
     )
+
+
+def settle(
+    tx: Connection,
+    model: str,
+    cause: Cause,
+    *,
+    well: bool,
+    said: str,
+    owner: str,
+    detail: Mapping[str, object],
+    now: datetime,
+    of: str = "",
+) -> None:
+    """As things stand now, the incident of that cause is resolved or open; `said` is why."""
+    if well:
+        recovered(tx, model, cause, reason=said, now=now, of=of)
+    else:
+        summary = said[:LONGEST_SUMMARY]
+        tell(tx, model, cause, owner=owner, summary=summary, detail=detail, now=now, of=of)
 
 
 def recovered(

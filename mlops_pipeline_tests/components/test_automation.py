@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_pipeline.components.house import House
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.ledger import audit, champion, incidents, looks, retrains, versions
 from mlops_pipeline.ledger.looks import LookKind
@@ -17,7 +16,6 @@ from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.monitoring import retraining
 from mlops_pipeline.monitoring.retraining import Reason
 from mlops_pipeline_tests.components.place import Place, place
-from mlops_pipeline_tests.monitoring import town
 
 NOW = datetime.now(UTC)
 
@@ -167,31 +165,5 @@ def test_the_schedule_asks_the_same_controller(here: Place) -> None:
     assert schedule().skip_message.startswith("joined request 2")
 
 
-def test_rows_that_got_old_are_an_incident_until_newer_ones_are_stored(tmp_path: Path) -> None:
-    monitoring = {**town.CONTRACT["monitoring"], "max_age_hours": 24 * 365 * 100}
-    with place(tmp_path, monitoring=monitoring) as here:
-        assert tick(here, "stale_data").skip_message == "nothing is stored yet"
-        month = town.month("2024-01")
-        here.house.snapshots.store_part(here.contract, "2024-01", month)
-        assert "hours old, 876000 allowed" in tick(here, "stale_data").skip_message
-        assert _open(here.house) == []
-    with place(tmp_path, monitoring={**monitoring, "max_age_hours": 5}) as here:
-        tick(here, "stale_data")
-        assert _open(here.house) == ["stale_data"]
-
-
-def test_without_a_limit_rows_may_be_old(here: Place) -> None:
-    assert "sets no monitoring.max_age_hours" in tick(here, "stale_data").skip_message
-
-
-def test_the_environment_of_no_champion_cannot_drift(here: Place) -> None:
-    assert tick(here, "environment").skip_message == "there is no champion"
-
-
 def test_months_end_where_the_next_begins() -> None:
     assert f"{Window.of_month('2024-12').end:%Y-%m-%d}" == "2025-01-01"
-
-
-def _open(house: House) -> list[str]:
-    with reading(house.ledger) as view:
-        return [one.cause for one in incidents.open_incidents(view, "town")]
