@@ -1,8 +1,6 @@
-"""Rules and dashboards against the real Prometheus: an alert without a test is a hope."""
+"""Dashboards against the real Prometheus, fed by a real run."""
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,76 +13,10 @@ import httpx
 import pytest
 import yaml
 
-from mlops_pipeline.monitoring.causes import Cause, runbook
 from mlops_pipeline_tests.e2e.conftest import Services, Told
+from mlops_pipeline_tests.monitoring.prometheus import DEPLOY, debian
 
-ROOT = Path(__file__).parents[2]
-DEPLOY = ROOT / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
-ALERTS = DEPLOY / "prometheus" / "rules" / "alerts.yml"
-
-
-def debian(command: str) -> str:
-    """The program of Debian's package prometheus; a machine without it skips, CI fails."""
-    found = shutil.which(command)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{command} is missing, and CI may not skip the tests of the alerts")
-        pytest.skip(f"{command} is not installed (Debian: apt-get install prometheus)")
-    return found
-
-
-def rules_tested(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [debian("promtool"), "test", "rules", str(folder / "tests" / "alerts.yml")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def alerts() -> list[dict[str, object]]:
-    found: list[dict[str, object]] = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
-    return found
-
-
-def test_every_alert_fires_when_it_should_and_only_then() -> None:
-    done = rules_tested(DEPLOY / "prometheus")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_every_alert_has_a_test_both_ways() -> None:
-    tests = yaml.safe_load((DEPLOY / "prometheus" / "tests" / "alerts.yml").read_text())["tests"]
-    names = {test["name"] for test in tests}
-    for alert in alerts():
-        assert {f"{alert['alert']} fires", f"{alert['alert']} stays silent"} <= names
-
-
-@pytest.mark.parametrize(
-    ("good", "broken"),
-    [
-        ("mlops_daemon_silence_seconds > 180", "mlops_daemon_silence_seconds > 18000"),
-        ('mlops_incidents_open{cause="data_outage"}', 'mlops_incidents_open{cause="outage"}'),
-        ("model:error_share:rate5m > 0.02", "model:error_share:rate5m > 0.5"),
-        ("mlops_live_coverage < 0.9", "mlops_live_coverage < 1.1"),
-        ("mlops_alerts_undelivered > 0", "mlops_alerts_undelivered > 5"),
-    ],
-)
-def test_a_rule_that_is_broken_on_purpose_fails_its_test(
-    tmp_path: Path, good: str, broken: str
-) -> None:
-    shutil.copytree(DEPLOY / "prometheus", tmp_path / "prometheus")
-    copy = tmp_path / "prometheus" / "rules" / "alerts.yml"
-    text = copy.read_text()
-    assert good in text
-    copy.write_text(text.replace(good, broken))
-    assert rules_tested(tmp_path / "prometheus").returncode != 0
-
-
-def test_every_alert_and_every_cause_has_its_runbook() -> None:
-    named = [str(alert["annotations"]["runbook_url"]) for alert in alerts()]  # type: ignore[index]
-    for path in [*named, *(runbook(cause) for cause in Cause)]:
-        assert (ROOT / path).is_file(), path
 
 
 def test_every_dashboard_has_its_own_name() -> None:
