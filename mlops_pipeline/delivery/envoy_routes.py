@@ -8,6 +8,7 @@ which coin was thrown for it.
 from typing import Any
 
 from mlops_pipeline.delivery.assignment import TOTAL_WEIGHT
+from mlops_pipeline.delivery.envoy_v2 import server_routes, version_routes
 from mlops_pipeline.delivery.router import Arms, RoutePlan, cluster_name, shadow_name
 
 Json = dict[str, Any]
@@ -37,16 +38,17 @@ def clusters(plan: RoutePlan) -> list[Json]:
 
 
 def route_table(plan: RoutePlan) -> Json:
-    """`/<model>/…` goes to the model's server as `/…`, `/v2/models/<model>…` as it is."""
+    """`/<model>/…` goes to the model's server as `/…`, `/v2/…` as it is, see `envoy_v2`."""
     routes: list[Json] = [
         {
             "match": {"path": ROUTE_PROBE},
             "direct_response": {"status": 200, "body": {"inline_string": plan.route_version}},
         }
     ]
+    splits: dict[str, Json] = {}
     for arms in plan.arms:
         timeout = plan.timeouts_ms.get(arms.model, DEFAULT_TIMEOUT_MS)
-        split = _split(arms, timeout)
+        split = splits[arms.model] = _split(arms, timeout)
         if plan.tester_key and arms.candidate is not None:
             routes += _for_testers(arms, split, plan.tester_key)
         mark = {"filter_metadata": {"mlops": {"rollout": arms.salt, "weight": arms.weight}}}
@@ -57,6 +59,7 @@ def route_table(plan: RoutePlan) -> Json:
                 "route": {**split, "prefix_rewrite": "/"},
             }
         )
+        routes += version_routes(arms, split["timeout"], plan.tester_key)
         routes.append(
             {
                 "match": {"path_separated_prefix": f"/v2/models/{arms.model}"},
@@ -64,6 +67,7 @@ def route_table(plan: RoutePlan) -> Json:
                 "route": split,
             }
         )
+    routes += server_routes(plan, splits)
     return {
         "@type": TYPE + "config.route.v3.RouteConfiguration",
         "name": ROUTES,
