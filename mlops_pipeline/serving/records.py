@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import xxhash
-
 from mlops_pipeline.contract.columns import Sensitivity
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.serving.request_log import Arm, Outcome, RequestRecord
+from mlops_pipeline.serving.request_log import Arm, Outcome, RequestRecord, kept_at
 from mlops_pipeline.serving.wire import Row
 
 
@@ -56,7 +54,6 @@ class RecordMaker:
         personal = {c.name for c in contract.columns if c.sensitivity is Sensitivity.PERSONAL}
         tainted = {f.name for f in contract.derived if personal.intersection(f.inputs)}
         self._rate = rate
-        self._below = int(rate * 2**64)
         self._model = model
         self._version = version
         self._hidden = personal
@@ -73,7 +70,7 @@ class RecordMaker:
         """Whether the call leaves a record: a hash of its id decides for a good answer."""
         if self._rate >= 1 or call.outcome is not Outcome.OK:
             return True
-        return xxhash.xxh64_intdigest(f"log|{call.id}".encode()) < self._below
+        return kept_at(self._rate, call.id)
 
     def later(self, call: Call) -> Callable[[], RequestRecord]:
         """The finished call's record, made where there is room for it."""

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import xxhash
 
 from mlops_pipeline.errors import ServingError
 from mlops_pipeline.serving.log_counts import Counts
@@ -78,6 +79,12 @@ class RequestRecord(msgspec.Struct, frozen=True, gc=False):
     digest: str | None = None  # of the request's body
     rate: float = 1.0  # the share of such records that are kept
     trace: str | None = None  # W3C trace id, which the router's log and its answer bear, too
+
+
+def kept_at(rate: float, id: str) -> bool:
+    """Whether a good answer of that id leaves a record at that rate: what a lower rate keeps, every
+    higher one keeps, too."""
+    return rate >= 1 or xxhash.xxh64_intdigest(f"log|{id}".encode()) < int(rate * 2**64)
 
 
 class RequestLog:
