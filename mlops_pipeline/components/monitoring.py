@@ -143,16 +143,18 @@ def drift_asset(contract: ModelContract) -> dg.AssetsDefinition:
         champion = _champion(contract, house)
         reference = training_reference(contract, house, champion)
         live = load_served(house.objects, inference_log.digest)
+        even = live.evenly()
         with reading(house.ledger) as view:
             usual = usual_answers(view, contract, inference_log.month)
         report, page = judge_drift(
             contract,
             reference.features,
-            live.features,
+            even.features,
             reference_scores=reference.scores,
-            current_scores=live.answers["score"].to_numpy(),
+            current_scores=even.answers["score"].to_numpy(),
             importance=reference.importance,
             usual_rows=usual,
+            answered=live.answered,
         )
         stored = house.objects.put_tree({REPORT: drift_json(report), PAGE: page})
         with transaction(house.ledger) as tx:

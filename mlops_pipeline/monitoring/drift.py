@@ -33,6 +33,7 @@ def judge_drift(
     current_scores: np.ndarray | None = None,
     importance: Mapping[str, float] | None = None,
     usual_rows: Sequence[int] = (),
+    answered: float | None = None,
 ) -> tuple[DriftReport, bytes]:
     """The report, and Evidently's page for people (HTML; empty where nothing was measured).
 
@@ -44,13 +45,15 @@ def judge_drift(
         importance: share of each feature in what the model gained; without it, or where the model
             cannot say, every column matters.
         usual_rows: how many answers earlier windows had.
+        answered: how many answers the current rows stand for, where the log left some out.
 
     Raises:
         MonitoringError: a watched column is missing, or of a type that cannot be compared.
     """
     rows: tuple[DriftRow, ...] = ()
     prediction, page = None, b""
-    missed, short = _volume(contract, current, usual_rows), _too_few(contract, reference, current)
+    missed = _volume(contract, len(current) if answered is None else round(answered), usual_rows)
+    short = _too_few(contract, reference, current)
     if missed:
         outcome, reason = DriftOutcome.OUTAGE, missed
     elif short:
@@ -70,6 +73,7 @@ def judge_drift(
         n_reference=len(reference),
         n_current=len(current),
         importance=_weight([row for row in rows if row.drifted]) if rows else None,
+        answered=answered,
     )
     return report, page
 
@@ -117,16 +121,14 @@ def _too_few(contract: ModelContract, reference: pd.DataFrame, current: pd.DataF
     return None
 
 
-def _volume(
-    contract: ModelContract, current: pd.DataFrame, usual_rows: Sequence[int]
-) -> str | None:
+def _volume(contract: ModelContract, answers: int, usual_rows: Sequence[int]) -> str | None:
     if len(usual_rows) < 2:
         return None
     usual, drop = median(usual_rows), contract.monitoring.max_volume_drop
-    if len(current) >= (1 - drop) * usual:
+    if answers >= (1 - drop) * usual:
         return None
     return (
-        f"the window has {len(current)} answers, {len(current) / usual - 1:.0%} of the usual "
+        f"the window has {answers} answers, {answers / usual - 1:.0%} of the usual "
         f"{usual:g}, tolerated {-drop:.0%} (monitoring.max_volume_drop)"
     )
 

@@ -37,33 +37,43 @@ def calibrate(scores: np.ndarray, labels: np.ndarray) -> Calibration:
     return Calibration(names, isotonic_regression(rates, weights=counts).x)
 
 
-def expect(scores: np.ndarray, chances: np.ndarray, threshold: float) -> dict[str, float]:
+def expect(
+    scores: np.ndarray,
+    chances: np.ndarray,
+    threshold: float,
+    weights: np.ndarray | None = None,
+) -> dict[str, float]:
     """Expected metrics of scores whose labels are 1 with the chances; empty where there are none.
 
-    Expectations are of the counts, and ratios are taken of them.
+    Expectations are of the counts, and ratios are taken of them. A row counts by its weight: one
+    over the probability with which it was kept.
     """
     if not len(scores):
         return {}
+    each = np.ones(len(scores)) if weights is None else weights
     answers = scores > threshold
-    hits, positives = float(chances[answers].sum()), float(chances.sum())
+    hits, positives = float((each * chances)[answers].sum()), float((each * chances).sum())
     told = np.clip(scores, 1e-15, 1 - 1e-15)
     losses = -(chances * np.log(told) + (1 - chances) * np.log1p(-told))
     squares = chances * (1 - scores) ** 2 + (1 - chances) * scores**2
     return {
-        "roc_auc": expected_auc(scores, chances),
-        "log_loss": float(losses.mean()),
-        "brier": float(squares.mean()),
-        "accuracy": float(np.where(answers, chances, 1 - chances).mean()),
-        "f1": 2 * hits / (float(answers.sum()) + positives),
+        "roc_auc": expected_auc(scores, chances, each),
+        "log_loss": float(np.average(losses, weights=each)),
+        "brier": float(np.average(squares, weights=each)),
+        "accuracy": float(np.average(np.where(answers, chances, 1 - chances), weights=each)),
+        "f1": 2 * hits / (float(each[answers].sum()) + positives),
     }
 
 
-def expected_auc(scores: np.ndarray, chances: np.ndarray) -> float:
+def expected_auc(
+    scores: np.ndarray, chances: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """Expected won pairs over expected pairs of a positive and another row's negative."""
+    each = np.ones(len(scores)) if weights is None else weights
     _, member = np.unique(scores, return_inverse=True)
-    yes, no = np.bincount(member, chances), np.bincount(member, 1 - chances)
+    yes, no = np.bincount(member, each * chances), np.bincount(member, each * (1 - chances))
     below = np.cumsum(no) - no
-    own = np.bincount(member, chances * (1 - chances))  # no row is paired with itself
+    own = np.bincount(member, each**2 * chances * (1 - chances))  # no row is paired with itself
     won = float((yes * below + (yes * no - own) / 2).sum())
     pairs = float(yes.sum() * no.sum() - own.sum())
     return won / pairs if pairs > 0 else float("nan")

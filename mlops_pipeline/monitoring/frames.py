@@ -10,7 +10,7 @@ from mlops_pipeline.contract.columns import DerivedFeature, Feature
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.features.matrix import FeatureMatrix
-from mlops_pipeline.serving.request_log import Arm, Outcome, RequestRecord
+from mlops_pipeline.serving.request_log import Arm, Outcome, RequestRecord, kept_at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +35,24 @@ class Served:
     def within(self, window: Window) -> "Served":
         """Rows whose event time lies in the window."""
         return self._only(window.mask(self.answers["event_time"]))
+
+    @property
+    def answered(self) -> float:
+        """How many answers the rows stand for: each for one over the rate at which it was kept."""
+        return float((1 / self.answers["rate"]).sum())
+
+    def evenly(self) -> "Served":
+        """The rows that the lowest of the window's rates would have kept.
+
+        Where the rate was changed within a window, its parts have unequal chances; sampling by a
+        hash of the id makes them equal again, without weights, which no drift statistic takes.
+        """
+        lowest = float(self.answers["rate"].min()) if len(self) else 1.0
+        return self._only(
+            np.array([kept_at(lowest, id) for id in self.answers["id"]], dtype=bool)
+            if (self.answers["rate"] > lowest).any()
+            else np.ones(len(self), dtype=bool)
+        )
 
     def _only(self, rows: np.ndarray) -> "Served":
         return Served(

@@ -53,6 +53,7 @@ def judge_performance(
     times = own["event_time"]
     bar = contract.acceptance.threshold
     scores = own["score"].to_numpy(dtype=np.float64)
+    kept = 1 / own["rate"].to_numpy(np.float64) if "rate" in own else None  # labelled or not
     outcome = _outcome(contract, trusted, len(matured), missing, bounds)
     if trusted and bounds:
         reason = "; ".join([reason, *(bound.text for bound in bounds)])
@@ -73,7 +74,7 @@ def judge_performance(
         trusted=trusted,
         reason=reason,
         outcome=outcome,
-        estimated=None if calibration is None else expect(scores, calibration(scores), bar),
+        estimated=None if calibration is None else expect(scores, calibration(scores), bar, kept),
         bounds=bounds,
         slices=() if features is None else tuple(scoring.slices(features.loc[scored.index])),
     )

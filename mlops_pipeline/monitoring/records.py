@@ -56,6 +56,12 @@ class DriftReport:
     n_reference: int
     n_current: int
     importance: float | None = None  # share of the model that reads drifted columns
+    answered: float | None = None  # answers that the window's rows stand for; None: the rows alone
+
+    @property
+    def answers(self) -> int:
+        """How many answers there were, the ones that the log's sampling left out among them."""
+        return self.n_current if self.answered is None else round(self.answered)
 
     @property
     def fired(self) -> bool:

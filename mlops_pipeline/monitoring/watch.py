@@ -78,7 +78,7 @@ def watch_drift(
         outcome=report.outcome,
         reason=report.reason,
         numbers={
-            "answers": report.n_current,
+            "answers": report.answers,
             "reference": report.n_reference,
             "importance": report.importance,
             "columns": {row.column: _shown(row) for row in rows},
