@@ -241,7 +241,7 @@ class Bench:
         command = ["-m", "mlops_pipeline.serving", "--model", self._contract.name, "--version", "1"]
         for place in ("bundle", "features", "log"):
             command += [f"--{place}", str(self._folder / place)]
-        command = [sys.executable, *command, "--port", str(PORT)]
+        command = [sys.executable, *command, "--unsigned", "--port", str(PORT)]
         return _start("own", command, PORT, "/predict", BODIES)
 
     def _echo(self) -> Lane:

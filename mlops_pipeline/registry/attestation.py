@@ -8,6 +8,7 @@ anything, so this module imports no client but `cryptography`, and that only whe
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,13 @@ import msgspec
 
 from mlops_pipeline.data.objects import canonical_json, digest_of
 from mlops_pipeline.errors import RegistryError, Tampered, Unsigned, UntrustedKey
-from mlops_pipeline.registry.bundle import ATTESTATION, LINEAGE, Bundle, open_bundle
+from mlops_pipeline.registry.bundle import (
+    ATTESTATION,
+    LINEAGE,
+    Bundle,
+    open_bundle,
+    tree_digest,
+)
 from mlops_pipeline.registry.keys import key_id, trusted_keys
 from mlops_pipeline.registry.lineage import Lineage, read_lineage
 
@@ -31,6 +38,7 @@ PAYLOAD = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD = "urn:mlops_pipeline:train:1"
+DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +154,8 @@ def open_signed(folder: Path, trusted: Path) -> Bundle:
     """The bundle in `folder`: signed by a key in `trusted`, and every byte as it was signed.
 
     Raises:
-        Unsigned, UntrustedKey, Tampered: see `verify`; Tampered also where a file differs.
+        Unsigned, UntrustedKey, Tampered: see `verify`; Tampered also where a file differs, or where
+            the folder bears the digest of another bundle than it holds.
         RegistryError: see `open_bundle`.
     """
     try:
@@ -154,13 +163,14 @@ def open_signed(folder: Path, trusted: Path) -> Bundle:
     except OSError:
         raise Unsigned(
             f"{folder} holds no {ATTESTATION}: it is no registered version; register it, or serve "
-            "it without --trust on a machine of your own"
+            "it with --unsigned on a machine of your own"
         ) from None
     try:
         told = verify(content, trusted_keys(trusted))
     except RegistryError as error:
         raise type(error)(f"{folder}: {error}") from error
     check_subjects(folder, told)
+    _check_name(folder)
     return open_bundle(folder)
 
 
@@ -182,6 +192,26 @@ def check_subjects(folder: Path, told: Mapping[str, Any]) -> None:
                 f"{folder / name}: sha256 {str(found.get(name))[:12]}…, signed was "
                 f"{str(said.get(name))[:12]}…; delete the folder and check it out again"
             )
+
+
+def _check_name(folder: Path) -> None:
+    """A folder that is named by a tree's digest holds that tree, not another version, well signed.
+
+    Raises:
+        Tampered: it does not.
+    """
+    if DIGEST.fullmatch(folder.name) is None:
+        return
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    if (found := tree_digest(files)) != folder.name:
+        raise Tampered(
+            f"{folder} holds bundle {found[:12]}…, another version than it is named for; "
+            "delete the folder and check it out again"
+        )
 
 
 def _dependencies(lineage: Lineage) -> list[dict[str, Any]]:

@@ -51,9 +51,10 @@ def _serve(args: argparse.Namespace) -> None:
     if args.uds is not None:
         check_socket(args.uds)
     faults = Faults(parse_faults(args.fault)) if args.fault else None
-    if args.trust is None:
+    if args.unsigned:
         logger.warning(
-            "server=unverified bundle=%s: no --trust, so no signature asked", args.bundle
+            "server=UNVERIFIED bundle=%s: --unsigned, so nobody vouches for these files",
+            args.bundle,
         )
         bundle = open_bundle(args.bundle)
     else:
@@ -100,7 +101,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m mlops_pipeline.serving", description="Serves one model version over HTTP."
     )
     parser.add_argument("--bundle", type=Path, required=True, help="folder of the unpacked version")
-    parser.add_argument("--trust", type=Path, help="folder of the public keys that may sign it")
+    proof = parser.add_mutually_exclusive_group(required=True)
+    proof.add_argument("--trust", type=Path, help="folder of the public keys that may sign it")
+    proof.add_argument(
+        "--unsigned",
+        action="store_true",
+        help="serve it though nobody vouches for it: on a machine of your own, for tests",
+    )
     parser.add_argument("--model", required=True, help="the model's name")
     parser.add_argument("--version", required=True, help="the version's number")
     parser.add_argument(

@@ -5,7 +5,8 @@ from mlops_pipeline.errors import ServingError
 from mlops_pipeline.features.online import newest
 from mlops_pipeline.ledger import champion, versions
 from mlops_pipeline.ledger.store import open_ledger, reading
-from mlops_pipeline.registry.bundle import open_bundle
+from mlops_pipeline.registry.attestation import open_signed
+from mlops_pipeline.registry.keys import TRUSTED
 from mlops_pipeline.serving.batch import BatchScorer
 from mlops_pipeline.serving.lookups import empty_snapshot
 from mlops_pipeline.serving.scorers import load_scorer
@@ -18,7 +19,8 @@ def open_scorer(
     """The version (the champion, where none is named) with the newest feature snapshot.
 
     Raises:
-        LedgerError, RegistryError: there is no such version, or its bundle was altered.
+        LedgerError: there is no such version.
+        RegistryError: its bundle is Unsigned, Tampered, or signed by an UntrustedKey.
         ServingError: there is no champion, or no snapshot was published.
     """
     with reading(open_ledger(settings.ledger_url)) as tx:
@@ -29,7 +31,7 @@ def open_scorer(
             version = pointer.version
         row = versions.get(tx, model, version)
     folder = ObjectStore(settings.objects).check_out(row.bundle, settings.bundles / row.bundle)
-    bundle = open_bundle(folder)
+    bundle = open_signed(folder, settings.keys / TRUSTED)
     definition = bundle.manifest.definition_digest
     snapshot = newest(settings.feature_snapshots / model, definition)
     if snapshot is None:

@@ -8,9 +8,12 @@ from click.testing import CliRunner, Result
 
 from mlops_pipeline.cli.score import score
 from mlops_pipeline.data.objects import ObjectStore
+from mlops_pipeline.errors import Unsigned
 from mlops_pipeline.features.online import publish
 from mlops_pipeline.ledger import versions
 from mlops_pipeline.ledger.store import open_ledger, transaction
+from mlops_pipeline.registry.attestation import attest
+from mlops_pipeline.registry.keys import signing_key
 from mlops_pipeline.settings import read_settings
 from mlops_pipeline_tests.serving.test_batch import row, table
 from mlops_pipeline_tests.serving.world import bundle_files, flights, probability, snapshot
@@ -22,7 +25,10 @@ NOW = datetime(2013, 4, 1, tzinfo=UTC)
 def home(tmp_path: Path) -> Path:
     """Version 7 stands in the ledger, its look-ups are published; nobody is champion."""
     settings = read_settings({"MLOPS_HOME": str(tmp_path)})
-    bundle = ObjectStore(settings.objects).put_tree(bundle_files(flights()))
+    signed = attest(
+        bundle_files(flights()), report="0" * 64, run="r", key=signing_key(settings.keys)
+    )
+    bundle = ObjectStore(settings.objects).put_tree(signed)
     with transaction(open_ledger(settings.ledger_url)) as tx:
         versions.add(tx, "flight_delay", "7", bundle=bundle, lineage="0" * 64, now=NOW)
     publish(settings.feature_snapshots / "flight_delay", snapshot(flights()))
@@ -53,3 +59,13 @@ def test_without_a_champion_a_version_must_be_named(home: Path) -> None:
     done = run(home)
     assert done.exit_code != 0
     assert "flight_delay has no champion; name one with --version" in str(done.exception)
+
+
+def test_a_version_that_nobody_signed_scores_nothing(home: Path) -> None:
+    settings = read_settings({"MLOPS_HOME": str(home)})
+    bare = ObjectStore(settings.objects).put_tree(bundle_files(flights()))
+    with transaction(open_ledger(settings.ledger_url)) as tx:
+        versions.add(tx, "flight_delay", "8", bundle=bare, lineage="1" * 64, now=NOW)
+    done = run(home, "--version", "8")
+    assert isinstance(done.exception, Unsigned)
+    assert not (home / "out.parquet").exists()

@@ -15,6 +15,8 @@ from mlops_pipeline.data.snapshots import Snapshots
 from mlops_pipeline.features.online import publish
 from mlops_pipeline.ledger import champion, versions
 from mlops_pipeline.ledger.store import open_ledger, transaction
+from mlops_pipeline.registry.attestation import attest
+from mlops_pipeline.registry.keys import signing_key
 from mlops_pipeline.settings import read_settings
 from mlops_pipeline_tests.serving.world import ROW, bundle_files, flights, probability, snapshot
 
@@ -28,7 +30,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
     contract, settings = flights(), read_settings()
     objects = ObjectStore(settings.objects)
-    bundle = objects.put_tree(bundle_files(contract))
+    key = signing_key(settings.keys)
+    bundle = objects.put_tree(attest(bundle_files(contract), report="0" * 64, run="r", key=key))
     with transaction(open_ledger(settings.ledger_url)) as tx:
         versions.add(tx, contract.name, "7", bundle=bundle, lineage="0" * 64, now=NOW)
         champion.move(tx, contract.name, to="7", seen_epoch=0, reason="first", first=True, now=NOW)

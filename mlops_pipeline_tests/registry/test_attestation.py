@@ -9,7 +9,7 @@ import pytest
 from mlops_pipeline.data.objects import digest_of
 from mlops_pipeline.errors import RegistryError, Tampered, Unsigned, UntrustedKey
 from mlops_pipeline.registry.attestation import attest, open_signed, verify
-from mlops_pipeline.registry.bundle import ATTESTATION, open_bundle
+from mlops_pipeline.registry.bundle import ATTESTATION, LINEAGE, MANIFEST, open_bundle, tree_digest
 from mlops_pipeline.registry.keys import SIGNING, TRUSTED, signing_key, trusted_keys
 from mlops_pipeline_tests.registry.parts import bundle, laid_out, lineage, sign_in_place
 
@@ -75,6 +75,57 @@ def test_a_file_more_or_less_is_refused(signed: Path, keys: Path) -> None:
     (signed / "model" / "extra").unlink()
     (signed / "model" / "model.txt").unlink()
     with pytest.raises(Tampered, match=r"model/model\.txt"):
+        open_signed(signed, keys / TRUSTED)
+
+
+def test_another_versions_lineage_with_a_manifest_to_match_is_refused(
+    signed: Path, keys: Path
+) -> None:
+    other = bundle(seed=2)
+    for name in (LINEAGE, MANIFEST):
+        (signed / name).write_bytes(other[name])
+    assert open_bundle(signed).manifest.lineage_digest  # by itself it is a whole bundle
+    with pytest.raises(Tampered, match=r"lineage\.json"):
+        open_signed(signed, keys / TRUSTED)
+
+
+def test_another_versions_statement_is_refused(signed: Path, keys: Path, tmp_path: Path) -> None:
+    other = sign_in_place(tmp_path / "other", bundle(seed=2), keys)
+    (signed / ATTESTATION).write_bytes((other / ATTESTATION).read_bytes())
+    with pytest.raises(Tampered, match=r"lineage\.json"):
+        open_signed(signed, keys / TRUSTED)
+
+
+def test_another_signed_version_under_this_ones_name_is_refused(keys: Path, tmp_path: Path) -> None:
+    key = signing_key(keys)
+    first, second = (attest(bundle(seed=s), report=REPORT, run="r1", key=key) for s in (1, 2))
+    right = laid_out(tmp_path / tree_digest(first), first)
+    assert open_signed(right, keys / TRUSTED).manifest.model == "visits"
+    wrong = laid_out(tmp_path / "bundles" / tree_digest(first), second)
+    with pytest.raises(Tampered, match="another version than it is named for"):
+        open_signed(wrong, keys / TRUSTED)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "model/../../outside"])
+def test_a_manifest_that_leads_out_of_the_bundle_opens_nothing(
+    tmp_path: Path, keys: Path, name: str
+) -> None:
+    files = bundle()
+    (tmp_path / "outside").write_bytes(b"secret")
+    told = json.loads(files[MANIFEST])
+    told["files"][name] = digest_of(b"secret")
+    evil = {**files, MANIFEST: json.dumps(told).encode()}
+    folder = sign_in_place(tmp_path / "bundle", evil, keys)  # even signed by a trusted key
+    with pytest.raises(RegistryError, match="it is not the bundle that was registered"):
+        open_signed(folder, keys / TRUSTED)
+
+
+def test_a_link_in_place_of_a_file_is_refused(signed: Path, keys: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "model.txt"
+    outside.write_bytes((signed / "model" / "model.txt").read_bytes())
+    (signed / "model" / "model.txt").unlink()
+    (signed / "model" / "model.txt").symlink_to(outside)
+    with pytest.raises(RegistryError, match="leads out of the bundle"):
         open_signed(signed, keys / TRUSTED)
 
 

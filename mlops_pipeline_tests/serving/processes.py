@@ -79,6 +79,7 @@ def command(
         *("--features", str(folder / "features"), "--log", str(folder / "log")),
         *(("--uds", str(folder / "s.sock")) if port is None else ("--port", str(port))),
         *("--grace", "0.2"),
+        *(() if "--trust" in more else ("--unsigned",)),
         *more,
     ]
 

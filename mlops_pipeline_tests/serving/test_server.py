@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from mlops_pipeline.registry.keys import signing_key
 from mlops_pipeline.serving.client import Reply
 from mlops_pipeline.serving.replay import BackgroundReplay, ReplayRequest, replay
 from mlops_pipeline.serving.request_log import read_records
+from mlops_pipeline_tests.registry.parts import sign_in_place
 from mlops_pipeline_tests.serving.asgi import JSON
-from mlops_pipeline_tests.serving.processes import command, prepare, serving
+from mlops_pipeline_tests.serving.processes import command, prepare, run, serving
 from mlops_pipeline_tests.serving.waiting import wait_for
 from mlops_pipeline_tests.serving.world import body, probability
 
@@ -156,6 +158,61 @@ def test_a_version_that_cannot_serve_ends_with_one_line_that_says_why(tmp_path: 
     status, said = refused(tmp_path)
     assert status == 1
     assert "was altered" in said
+
+
+def test_a_server_asks_for_a_signature_unless_it_is_told_loudly_not_to(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    silent = [word for word in command(tmp_path) if word != "--unsigned"]
+    done = subprocess.run(silent, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "one of the arguments --trust --unsigned is required" in done.stderr
+    with serving(tmp_path / "told") as server:
+        assert "server=UNVERIFIED" in server.said
+
+
+@pytest.mark.parametrize("attack", ["unsigned", "wrong key", "tampered", "swapped lineage"])
+def test_what_cannot_be_trusted_is_never_loaded(tmp_path: Path, attack: str) -> None:
+    prepare(tmp_path)
+    files = {
+        path.relative_to(tmp_path / "bundle").as_posix(): path.read_bytes()
+        for path in (tmp_path / "bundle").rglob("*")
+        if path.is_file()
+    }
+    keys = tmp_path / "keys"
+    if attack != "unsigned":
+        sign_in_place(tmp_path / "bundle", files, keys)
+    trusted = keys if attack != "wrong key" else tmp_path / "others"
+    signing_key(trusted)
+    if attack == "tampered":
+        model = tmp_path / "bundle" / "model" / "model.txt"
+        model.write_bytes(model.read_bytes() + b" ")
+    if attack == "swapped lineage":
+        lineage = tmp_path / "bundle" / "lineage.json"
+        lineage.write_bytes(lineage.read_bytes().replace(b'"seed":', b'"seed":1'))
+    status, said = refused(tmp_path, "--trust", str(trusted / "trusted"))
+    assert status == 1
+    assert "server=failed" in said
+    named = {
+        "unsigned": "holds no attestation.json",
+        "wrong key": "signed by",
+        "tampered": "model.txt: sha256",
+        "swapped lineage": "lineage.json: sha256",
+    }
+    assert named[attack] in said
+    assert "server=warmed" not in said
+
+
+def test_a_version_signed_by_a_trusted_key_serves(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    files = {
+        path.relative_to(tmp_path / "bundle").as_posix(): path.read_bytes()
+        for path in (tmp_path / "bundle").rglob("*")
+        if path.is_file()
+    }
+    sign_in_place(tmp_path / "bundle", files, tmp_path / "keys")
+    with run(tmp_path, "--trust", str(tmp_path / "keys" / "trusted")) as server:
+        assert server.client.post("/predict", content=body(), headers=JSON).status_code == 200
+        assert "UNVERIFIED" not in server.said
 
 
 def test_a_socket_path_that_is_too_long_is_said_before_anything_is_loaded(tmp_path: Path) -> None:
