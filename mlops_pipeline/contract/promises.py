@@ -139,6 +139,13 @@ class Guard(Part):
     tolerance: float = Field(default=1.25, ge=1)  # largest tolerated multiple of the stable's rate
 
 
+class BakeLabels(Part):
+    """What labels must say of the candidate before its bake can end in a promotion."""
+
+    answers: int = Field(default=200, ge=1)  # labelled answers of the candidate, at the least
+    max_wrong: float = Field(gt=0, lt=1)  # share of them on the wrong side of the threshold
+
+
 class Rollout(Part):
     """How traffic moves to a new version, each step on evidence."""
 
@@ -151,6 +158,9 @@ class Rollout(Part):
     consecutive_failures: int = Field(default=5, ge=2)  # the reflex: no statistics needed
     step_deadline_minutes: float = Field(default=60, gt=0)
     bake_minutes: float = Field(default=0, ge=0)
+    labels: BakeLabels | None = None  # without them the bake asks for no label
+    preflight_requests: int = Field(default=500, ge=0)  # recent ones, held against the candidate
+    max_refused: float = Field(default=0.01, ge=0, lt=1)  # share of them that it may refuse
     timeout_ms: int = Field(default=2000, ge=10)
 
     @field_validator("steps")
@@ -161,6 +171,12 @@ class Rollout(Part):
         if steps[0] <= 0:
             raise ValueError(f"steps start above 0, not at {steps[0]}")
         return steps
+
+    @model_validator(mode="after")
+    def _labels_have_time(self) -> "Rollout":
+        if self.labels is not None and not self.bake_minutes:
+            raise ValueError("labels need bake_minutes: they come while the old champion is warm")
+        return self
 
 
 class ColumnDrift(Part):
