@@ -13,7 +13,7 @@ from mlops_pipeline.components.data import partitions
 from mlops_pipeline.components.house import House
 from mlops_pipeline.components.names import common, key
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.serving.batch import TOLD
+from mlops_pipeline.registry.answers import score_name
 from mlops_pipeline.serving.batch_open import open_scorer
 
 
@@ -53,7 +53,8 @@ def batch_predictions_asset(contract: ModelContract) -> dg.AssetsDefinition:
             )
         table = pq.read_table(io.BytesIO(house.objects.get(part.digest)))
         scorer.check(table.schema)
-        told = scorer.score(table).select([*contract.entity, *TOLD])
+        score = score_name(contract)
+        told = scorer.score(table).select([*contract.entity, *scorer.told])
         refused = len(told) - told["error"].null_count
         as_of = scorer.snapshot.as_of if contract.history else None
         reference = PredictionsRef(
@@ -67,7 +68,7 @@ def batch_predictions_asset(contract: ModelContract) -> dg.AssetsDefinition:
                 "version": reference.version,
                 "refused": reference.refused,
                 "features_as_of": str(as_of),
-                "mean_probability": pc.mean(told["probability"]).as_py() or 0.0,
+                f"mean_{score}": pc.mean(told[score]).as_py() or 0.0,
             },
         )
 

@@ -109,6 +109,15 @@ class ModelContract(Part):
             return self.acceptance.threshold
         return 0.5 if self.target.quantile is None else self.target.quantile
 
+    @property
+    def score_range(self) -> tuple[float | None, float | None]:
+        """Where scores usually lie, as far as the contract says so."""
+        if self.kind.calibrated:
+            return 0.0, 1.0
+        target, outcome = self.target, self.column(self.target.column)
+        low = outcome.minimum if target.lowest is None else target.lowest
+        return low, outcome.maximum if target.highest is None else target.highest
+
     @model_validator(mode="after")
     def _whole(self) -> "ModelContract":
         findings = tuple(cross_findings(self))

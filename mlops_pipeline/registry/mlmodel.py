@@ -26,8 +26,8 @@ def mlmodel(contract: ModelContract) -> bytes:
     """The file's bytes: JSON, which is YAML as well."""
     inputs = [_input(column) for column in contract.request_columns]
     outputs = [
-        {"name": "probability", "type": "double", "required": True},
-        {"name": "answer", "type": "boolean", "required": True},
+        {"name": name, "type": kind, "required": True}
+        for name, kind in contract.kind.answer.items()
     ]
     return canonical_json(
         {

@@ -14,6 +14,7 @@ import pandas as pd
 from mlops_pipeline.errors import RegistryError
 from mlops_pipeline.features.online import FeatureSnapshot, newest
 from mlops_pipeline.features.row import RowFeatures
+from mlops_pipeline.registry.answers import columns_of
 from mlops_pipeline.registry.attestation import open_signed
 from mlops_pipeline.registry.bundle import Bundle
 from mlops_pipeline.registry.keys import TRUSTED
@@ -37,7 +38,7 @@ class ServedVersion:
         self._model = load(bundle.manifest.trainer, bundle.model_files())
 
     def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> Any:
-        """A frame of probability and answer, one row for each row of the request's columns."""
+        """A frame of the answer's fields, one row for each row of the request's columns."""
         del params  # MLflow hands them on; the contract knows none
         snapshot = self._snapshot()
         named = [str(name) for name in model_input.columns]
@@ -47,9 +48,8 @@ class ServedVersion:
         width = len(self._bundle.manifest.feature_names)
         values = np.array(vectors, dtype=np.float64).reshape(-1, width)
         scores = self._model.predict(values)
-        return pd.DataFrame(
-            {"probability": scores, "answer": scores > self._bundle.manifest.threshold}
-        )
+        bundle = self._bundle
+        return pd.DataFrame(columns_of(bundle.contract, scores, bundle.manifest.threshold))
 
     def _snapshot(self) -> FeatureSnapshot:
         found = newest(self._published, self._bundle.manifest.definition_digest)

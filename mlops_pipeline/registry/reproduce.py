@@ -149,9 +149,9 @@ def _metrics(
     """How far each metric of the stored model lies from the one in the report that was judged."""
     if report is None:
         return {}
-    cut, labels = contract.acceptance.threshold, rows.test.labels
+    bar, labels = contract.bar, rows.test.labels
     return {
-        name: abs(measure(name, labels, scores, cut) - result.candidate.value)
+        name: abs(measure(name, labels, scores, bar) - result.candidate.value)
         for name, result in report.metrics.items()
         if name in METRICS and result.candidate.value is not None
     }

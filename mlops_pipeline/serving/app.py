@@ -1,6 +1,6 @@
 """The ASGI application of one version: bare, one object, no framework.
 
-    POST /predict               one row as a JSON object -> probability
+    POST /predict               one row as a JSON object -> its answer
     POST /invocations           MLflow's scoring protocol, see `invocations`
     POST /v2/models/{m}[/versions/{v}]/infer    the Open Inference Protocol, see `inference`
     GET  /healthz /livez /version /metrics …    see `pages`
@@ -36,7 +36,7 @@ from mlops_pipeline.serving.intake import (
 from mlops_pipeline.serving.invocations import Invocations
 from mlops_pipeline.serving.many import Several
 from mlops_pipeline.serving.metrics import Metrics
-from mlops_pipeline.serving.one import FAILED, OneRow, digest
+from mlops_pipeline.serving.one import FAILED, ROWS, digest
 from mlops_pipeline.serving.pages import Pages
 from mlops_pipeline.serving.predictor import NotReady, Predictor
 from mlops_pipeline.serving.records import Call, RecordMaker
@@ -77,7 +77,7 @@ class ServingApp:
             protocol=protocol,
             faults=faults,
         )
-        self._one = OneRow(predictor, version)
+        self._one = ROWS[predictor.contract.task](predictor, version)
         self._several = Several(predictor)
         self._log = log
         self._records = RecordMaker(self.model, version, predictor.contract, rate=log.rate)

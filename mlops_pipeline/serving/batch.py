@@ -1,6 +1,6 @@
 """Batch scoring: whole columns through the version, with exactly the numbers that are served.
 
-A row that a server would refuse has no probability, and the same words in `error`. Rows are judged
+A row that a server would refuse has no answer, and the same words in `error`. Rows are judged
 column by column; only those that fail are read once more, one by one, for the words.
 
 Never imported by a server: pandas and pyarrow live here.
@@ -19,6 +19,7 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import ServingError
 from mlops_pipeline.features.online import FeatureSnapshot
 from mlops_pipeline.features.served import features_as_served
+from mlops_pipeline.registry.answers import columns_of, score_limits, score_name
 from mlops_pipeline.registry.bundle import Bundle
 from mlops_pipeline.serving.dialects import sentence
 from mlops_pipeline.serving.predictor import too_old
@@ -33,7 +34,7 @@ from mlops_pipeline.serving.refusals import (
 from mlops_pipeline.serving.scorers import Scorer
 from mlops_pipeline.serving.wire import RequestReader
 
-TOLD = ("probability", "answer", "error", "model_version", "features_as_of")
+ABOUT = ("error", "model_version", "features_as_of")  # beside the fields of an answer
 _NUMBERS = (ColumnType.NUMBER, ColumnType.INTEGER)
 
 
@@ -51,6 +52,11 @@ class BatchScorer:
         """The contract stored with the version."""
         return self.bundle.contract
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The columns that scoring adds."""
+        return (*self.contract.kind.answer, *ABOUT)
+
     def check(self, schema: pa.Schema) -> None:
         """A table of that schema can be scored.
 
@@ -58,7 +64,7 @@ class BatchScorer:
             ServingError: a column is missing, of another type, or has a name that the answer needs.
         """
         names = set(schema.names)
-        clash = names.intersection(TOLD)
+        clash = names.intersection(self.told)
         if clash:
             raise ServingError(f"the input has the answer's columns {', '.join(sorted(clash))}")
         for column in self.contract.request_columns:
@@ -80,19 +86,19 @@ class BatchScorer:
         frame = frame_of(self.contract, table)
         errors = self._refused(frame)
         good = np.array([error is None for error in errors], dtype=bool)
-        probability = np.full(len(frame), np.nan)
+        scores = np.full(len(frame), np.nan)
         if good.any():
             kept = frame[good] if not good.all() else frame
             matrix = features_as_served(self.contract, kept, self.snapshot)
-            probability[good] = self.scorer.score_matrix(matrix.values)
-        bad = good & ~((probability >= 0) & (probability <= 1))
+            scores[good] = self.scorer.score_matrix(matrix.values)
+        least, most = score_limits(self.contract)
+        bad = good & ~((scores >= least) & (scores <= most))
         if bad.any():
-            value = probability[bad][0]
-            raise ServingError(f"the model gave {value}, which is no probability")
-        answer = probability > self.bundle.manifest.threshold
+            what = score_name(self.contract)
+            raise ServingError(f"the model gave {scores[bad][0]}, which is no {what}")
+        answers = columns_of(self.contract, scores, self.bundle.manifest.threshold)
         told = {
-            "probability": pa.array(probability, mask=~good),
-            "answer": pa.array(answer, mask=~good),
+            **{name: pa.array(column, mask=~good) for name, column in answers.items()},
             "error": pa.array(errors, type=pa.string()),
             "model_version": pa.repeat(pa.scalar(self.version), len(frame)),
             "features_as_of": pa.repeat(self._as_of(), len(frame)),

@@ -2,7 +2,7 @@
 
     inputs    one tensor of shape [n] or [n, 1] for each request column
               numbers: FP64 (any FP, INT, UINT is taken), texts and times: BYTES, times also numbers
-    outputs   probability FP64 [n], answer BOOL [n]
+    outputs   of the task: probability FP64 [n], answer BOOL [n]; or prediction FP64 [n]
 
 Missing is JSON null, NaN in raw bytes, or a tensor left out. Raw bytes follow the binary tensor
 extension: `Inference-Header-Content-Length` says where the JSON ends. Errors are
@@ -20,6 +20,7 @@ import msgspec
 
 from mlops_pipeline.contract.columns import ColumnType
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.registry.answers import score_name
 from mlops_pipeline.serving.dialects import (
     MAX_ROWS,
     Asked,
@@ -33,7 +34,7 @@ from mlops_pipeline.serving.predictor import Prediction
 from mlops_pipeline.serving.refusals import AGAINST_CONTRACT, MALFORMED, Refusal, read_json
 
 SPLIT = b"inference-header-content-length"
-OUTPUTS = {"probability": "FP64", "answer": "BOOL"}
+_TYPES = {"double": "FP64", "boolean": "BOOL"}  # from MLflow's words
 _CODES = {  # of `array`, by datatype; all little-endian on the wire
     "FP64": "d",
     "FP32": "f",
@@ -83,8 +84,10 @@ class OpenInference:
             {"name": column.name, "datatype": _datatype(column.type), "shape": [-1]}
             for column in contract.request_columns
         ]
+        self._types = output_types(contract)
+        self._score = score_name(contract)
         self.outputs = [
-            {"name": name, "datatype": kind, "shape": [-1]} for name, kind in OUTPUTS.items()
+            {"name": name, "datatype": kind, "shape": [-1]} for name, kind in self._types.items()
         ]
 
     def read(self, body: bytes, headers: Headers) -> Asked | Refusal:
@@ -101,21 +104,26 @@ class OpenInference:
         columns = _columns(request.inputs, memoryview(raw))
         if isinstance(columns, Refusal):
             return columns
-        unknown = [each.name for each in request.outputs if each.name not in OUTPUTS]
+        unknown = [each.name for each in request.outputs if each.name not in self._types]
         if unknown:
-            return Refusal(AGAINST_CONTRACT, "outputs", unknown[0][:60], " or ".join(OUTPUTS))
+            return Refusal(AGAINST_CONTRACT, "outputs", unknown[0][:60], " or ".join(self._types))
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        return too_many(len(rows)) or _asked(request, rows)
+        return too_many(len(rows)) or _asked(request, rows, tuple(self._types))
 
     def answer(self, id: str, asked: Asked, told: Sequence[Prediction]) -> Content:
         """See `Dialect.answer`."""
         outputs: list[dict[str, Any]] = []
         raw = b""
         for name in asked.outputs:
-            tensor: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": [len(told)]}
-            values = [getattr(one, name) for one in told]
+            tensor: dict[str, Any] = {
+                "name": name,
+                "datatype": self._types[name],
+                "shape": [len(told)],
+            }
+            is_score = name == self._score
+            values = [one.score if is_score else one.answer for one in told]
             if name in asked.binary:
-                piece = _packed(array("d" if name == "probability" else "B", values))
+                piece = _packed(array("d" if is_score else "B", values))
                 tensor["parameters"] = {"binary_data_size": len(piece)}
                 raw += piece
             else:
@@ -133,8 +141,13 @@ class OpenInference:
         return self._encode({"error": sentence(refusal), "id": id, "detail": detail(refusal)})
 
 
-def _asked(request: _Request, rows: Sequence[Mapping[str, Any]]) -> Asked:
-    names = tuple(each.name for each in request.outputs) or tuple(OUTPUTS)
+def output_types(contract: ModelContract) -> dict[str, str]:
+    """The protocol's datatype of each field of an answer."""
+    return {name: _TYPES[kind] for name, kind in contract.kind.answer.items()}
+
+
+def _asked(request: _Request, rows: Sequence[Mapping[str, Any]], known: tuple[str, ...]) -> Asked:
+    names = tuple(each.name for each in request.outputs) or known
     every = request.parameters.get("binary_data_output") is True
     said = {each.name: each.parameters.get("binary_data", every) for each in request.outputs}
     binary = frozenset(name for name in names if said.get(name, every) is True)

@@ -6,7 +6,7 @@
     {"inputs": {"column": […], …}}          or a list of objects
     text/csv with a header line
 
-The answer is `{"predictions": [probability, …]}`; errors carry MLflow's `error_code` and `message`,
+The answer is `{"predictions": [score, …]}`; errors carry MLflow's `error_code` and `message`,
 and our `error` with field, what and allowed.
 
 Source: https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/
@@ -57,7 +57,7 @@ class Invocations:
 
     def answer(self, id: str, asked: Asked, told: Sequence[Prediction]) -> Content:
         """See `Dialect.answer`."""
-        return Content(self._encode({"predictions": [one.probability for one in told]}))
+        return Content(self._encode({"predictions": [one.score for one in told]}))
 
     def error(self, id: str, refusal: Refusal) -> bytes:
         """See `Dialect.error`."""

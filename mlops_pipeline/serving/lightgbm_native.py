@@ -28,7 +28,7 @@ _PARAMETERS = b"num_threads=1"
 
 
 class LightGBMScorer:
-    """A binary model file, loaded. Not thread-safe: the prepared call owns its scratch memory."""
+    """A model file of one output. Not thread-safe: the prepared call owns its scratch memory."""
 
     def __init__(
         self, model: bytes, width: int, *, where: str = "model.txt", threads: int = 1
@@ -71,7 +71,7 @@ class LightGBMScorer:
         self._length_pointer = ctypes.addressof(self._length)
 
     def score(self, vector: "array[float]") -> float:
-        """The probability of one row."""
+        """The score of one row."""
         address, length = vector.buffer_info()
         if length != self._width:
             raise ServingError(f"the model reads {self._width} features; the row has {length}")
@@ -81,7 +81,7 @@ class LightGBMScorer:
         return self._out.value
 
     def score_batch(self, vectors: Sequence["array[float]"]) -> list[float]:
-        """The probability of each row."""
+        """The score of each row."""
         if not vectors:
             return []
         rows = array("d")
@@ -112,7 +112,7 @@ class LightGBMScorer:
         return list(out)
 
     def score_matrix(self, values: "np.ndarray") -> "np.ndarray":
-        """The probability of each row of a float64 matrix in C order."""
+        """The score of each row of a float64 matrix in C order."""
         import numpy as np  # a server of single rows has no need of it
 
         if values.ndim != 2 or values.shape[1] != self._width:

@@ -53,5 +53,5 @@ class Several:
         name = call.id if len(asked.rows) == 1 else f"{call.id}-{number}"
         one = Call(arm=call.arm, at=call.at, id=name, unit=call.unit, digest=call.digest)
         one.traceparent = call.traceparent
-        one.row, one.score, one.vector = row, said.probability, said.vector
+        one.row, one.score, one.vector = row, said.score, said.vector
         return one, said

@@ -7,7 +7,7 @@ families are built when somebody asks.
 |---|---|---|
 | `mlops_requests_total` | arm, outcome | requests by how they ended |
 | `mlops_request_seconds` | arm | histogram of time inside the server |
-| `mlops_probability` | arm | histogram of what was predicted |
+| `mlops_probability`, `mlops_prediction` | arm | histogram of what was predicted, by task |
 | `mlops_unknown_categories_total` | field | values that no category of the contract is |
 | `mlops_out_of_range_total` | field | values outside a range that only warns |
 | `mlops_stale_features_total` | | requests refused because the look-ups were too old |
@@ -31,15 +31,26 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.registry.answers import score_name
 from mlops_pipeline.serving.predictor import Predictor
 from mlops_pipeline.serving.request_log import Arm, Outcome, RequestLog
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-SHARES = tuple(step / 20 for step in range(1, 20))
+STEPS = 20
+DECADES = tuple(sign * 10.0**step for sign in (-1, 1) for step in range(-1, 6)[::sign])
 
 
 Counts = Mapping[tuple[str, ...], int]  # by the values of the labels
+
+
+def score_bounds(contract: ModelContract) -> tuple[float, ...]:
+    """Upper bounds of the cells of scores: equal steps over their range, else decades."""
+    low, high = contract.score_range
+    if low is None or high is None:
+        return DECADES
+    return tuple(low + (high - low) * step / STEPS for step in range(1, STEPS))
 
 
 class _Histogram:
@@ -75,7 +86,8 @@ class Metrics(Collector):
         self._fault = fault
         self._requests = {(arm, outcome): 0 for arm in Arm for outcome in Outcome}
         self._seconds = {arm: _Histogram(SECONDS) for arm in Arm}
-        self._scores = {arm: _Histogram(SHARES) for arm in Arm}
+        self._scores = {arm: _Histogram(score_bounds(predictor.contract)) for arm in Arm}
+        self._score = score_name(predictor.contract)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -105,7 +117,7 @@ class Metrics(Collector):
             {(arm, outcome): count for (arm, outcome), count in self._requests.items()},
         )
         yield self._histogram("request_seconds", "time inside the server", self._seconds)
-        yield self._histogram("probability", "what was predicted", self._scores)
+        yield self._histogram(self._score, "what was predicted", self._scores)
         reader = self._predictor.reader
         unknown: Counts = {(field,): n for field, n in reader.unknown_categories.items()}
         outside: Counts = {(field,): n for field, n in reader.out_of_range.items()}

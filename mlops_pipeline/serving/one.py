@@ -17,13 +17,24 @@ FAILED = "the version failed on this row; see the server's log"
 
 
 class Answer(msgspec.Struct, gc=False):
-    """The body of a 200 of `/predict`."""
+    """The body of a 200 of `/predict`, where yes or no is asked."""
 
     id: str
     model: str
     version: str
     probability: float
     answer: bool
+    features_as_of: date | None
+    features_age_days: int | None
+
+
+class NumberAnswer(msgspec.Struct, gc=False):
+    """The body of a 200 of `/predict`, where a number is asked."""
+
+    id: str
+    model: str
+    version: str
+    prediction: float
     features_as_of: date | None
     features_age_days: int | None
 
@@ -59,13 +70,13 @@ class OneRow:
 
     def _told(self, call: Call, said: Prediction) -> tuple[int, bytes]:
         call.outcome = Outcome.OK
-        call.score = said.probability
+        call.score = said.score
         call.vector = said.vector
         answer = Answer(
             call.id,
             self._model,
             self._version,
-            said.probability,
+            said.score,
             said.answer,
             said.as_of,
             said.age_days,
@@ -81,6 +92,20 @@ class OneRow:
         call.outcome = Outcome.ERROR
         error = {"field": None, "what": what, "allowed": None}
         return status, self._encode({"id": call.id, "error": error})
+
+
+class OneNumber(OneRow):
+    """The same for a version that says numbers."""
+
+    def _told(self, call: Call, said: Prediction) -> tuple[int, bytes]:
+        call.outcome, call.score, call.vector = Outcome.OK, said.score, said.vector
+        answer = NumberAnswer(
+            call.id, self._model, self._version, said.score, said.as_of, said.age_days
+        )
+        return 200, self._encode(answer)
+
+
+ROWS: dict[str, type[OneRow]] = {"binary": OneRow, "regression": OneNumber}  # by task
 
 
 def digest(body: bytes) -> str:

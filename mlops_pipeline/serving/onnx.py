@@ -6,14 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 import onnxruntime
 
+from mlops_pipeline.contract.tasks import TASKS
 from mlops_pipeline.errors import ServingError
 
+SCORES = tuple(next(iter(task.answer)) for task in TASKS.values())
 _ROWS = 8_192  # at once: what lies between the layers stays in the cache
 _FLOATS = {"tensor(double)": np.float64, "tensor(float)": np.float32}
 
 
 class OnnxScorer:
-    """A graph from `values` (n, width) to `probability` (n,), loaded on the CPU."""
+    """A graph from `values` (n, width) to scores (n,), loaded on the CPU."""
 
     def __init__(
         self, model: bytes, width: int, *, where: str = "model.onnx", threads: int = 1
@@ -35,25 +37,27 @@ class OnnxScorer:
             raise ServingError(f"{where}: onnxruntime: {error}") from error
         inputs = {node.name: node for node in self._session.get_inputs()}
         outputs = [node.name for node in self._session.get_outputs()]
-        if set(inputs) != {"values"} or "probability" not in outputs:
+        known = [name for name in outputs if name in SCORES]
+        if set(inputs) != {"values"} or not known:
             raise ServingError(
                 f"{where}: a graph from {sorted(inputs)} to {outputs}; "
-                "a version has values -> probability"
+                f"a version has values -> {' or '.join(SCORES)}"
             )
         shape, kind = inputs["values"].shape, inputs["values"].type
         if kind not in _FLOATS or (isinstance(shape[-1], int) and shape[-1] != width):
             raise ServingError(
                 f"{where}: values is {kind} of shape {shape}; the version has {width} features"
             )
+        self._asked = known[:1]
         self._dtype = _FLOATS[kind]
         self._width = width
 
     def score(self, vector: "array[float]") -> float:
-        """The probability of one row."""
+        """The score of one row."""
         return float(self._run(np.frombuffer(vector, dtype=np.float64).reshape(1, -1))[0])
 
     def score_batch(self, vectors: Sequence["array[float]"]) -> list[float]:
-        """The probability of each row."""
+        """The score of each row."""
         if not vectors:
             return []
         widths = {len(vector) for vector in vectors} - {self._width}
@@ -62,7 +66,7 @@ class OnnxScorer:
         return [float(value) for value in self._run(np.array(vectors, dtype=np.float64))]
 
     def score_matrix(self, values: np.ndarray) -> np.ndarray:
-        """The probability of each row."""
+        """The score of each row."""
         parts = [values[at : at + _ROWS] for at in range(0, len(values), _ROWS)]
         return np.concatenate([self._run(part) for part in parts]).astype(np.float64)
 
@@ -72,6 +76,6 @@ class OnnxScorer:
                 f"the model reads {self._width} features; the row has {rows.shape[1]}"
             )
         values = rows.astype(self._dtype, copy=False)
-        (probability,) = self._session.run(["probability"], {"values": values})
-        found: np.ndarray = probability.reshape(-1)
+        (scores,) = self._session.run(self._asked, {"values": values})
+        found: np.ndarray = scores.reshape(-1)
         return found

@@ -4,8 +4,8 @@ from typing import Any
 
 from mlops_pipeline.contract.columns import Column, ColumnType, Severity
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.registry.answers import score_name
 from mlops_pipeline.serving.dialects import MAX_ROWS
-from mlops_pipeline.serving.inference import OUTPUTS
 from mlops_pipeline.serving.refusals import EARLIEST_SECONDS, LATEST_SECONDS, MAX_TEXT, allowed
 
 Json = dict[str, Any]
@@ -117,8 +117,7 @@ def _schemas(contract: ModelContract, version: str) -> dict[str, Json]:
             id=text,
             model={"const": contract.name},
             version={"const": version},
-            probability={**number, "minimum": 0, "maximum": 1},
-            answer={"type": "boolean"},
+            **_answered(contract),
             **day_and_age,
         ),
         "Error": _closed(id=text, error=about, optional=("id",)),
@@ -134,7 +133,7 @@ def _schemas(contract: ModelContract, version: str) -> dict[str, Json]:
         "InvocationError": _closed(
             id=text, error_code=text, message=text, error=about, optional=("id",)
         ),
-        "InferenceRequest": _inference_request(),
+        "InferenceRequest": _inference_request(tuple(contract.kind.answer)),
         "InferenceAnswer": _closed(
             model_name=text, model_version=text, id=text, outputs={"type": "array"}
         ),
@@ -148,7 +147,16 @@ def _schemas(contract: ModelContract, version: str) -> dict[str, Json]:
     }
 
 
-def _inference_request() -> Json:
+def _answered(contract: ModelContract) -> Json:
+    """The fields of the task."""
+    said: Json = {"double": {"type": "number"}, "boolean": {"type": "boolean"}}
+    fields = {name: said[kind] for name, kind in contract.kind.answer.items()}
+    if contract.kind.calibrated:
+        fields[score_name(contract)] = {"type": "number", "minimum": 0, "maximum": 1}
+    return fields
+
+
+def _inference_request(names: tuple[str, ...]) -> Json:
     tensor = _closed(
         name={"type": "string"},
         datatype={"enum": ["FP64", "FP32", "INT64", "INT32", "BYTES"]},
@@ -158,7 +166,7 @@ def _inference_request() -> Json:
         optional=("parameters", "data"),
     )
     output = _closed(
-        name={"enum": list(OUTPUTS)}, parameters={"type": "object"}, optional=("parameters",)
+        name={"enum": list(names)}, parameters={"type": "object"}, optional=("parameters",)
     )
     return _closed(
         id={"type": "string"},

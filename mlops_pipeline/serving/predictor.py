@@ -1,4 +1,4 @@
-"""The predictor: one immutable version, from request bytes to a probability.
+"""The predictor: one immutable version, from request bytes to a score.
 
 History look-ups older than the contract's `features.max_age_days`, counted from the snapshot's day
 to the day of the row that asks, are not used: such a request is refused as against the contract,
@@ -16,6 +16,7 @@ from mlops_pipeline.contract.columns import Column, ColumnType
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import RequestError, ServingError
 from mlops_pipeline.features.row import RowFeatures
+from mlops_pipeline.registry.answers import score_limits, score_name
 from mlops_pipeline.registry.bundle import Bundle
 from mlops_pipeline.serving.lookups import Lookups, empty_snapshot
 from mlops_pipeline.serving.refusals import AGAINST_CONTRACT, Refusal
@@ -31,8 +32,8 @@ class NotReady(ServingError):
 class Prediction:
     """What the version says of one row."""
 
-    probability: float
-    answer: bool  # the probability is above the contract's threshold
+    score: float  # a probability, or the number that was asked for
+    answer: bool  # the score is above the contract's threshold; says nothing where that is none
     vector: "array[float]"
     as_of: date | None  # the day of the look-ups; None for a model without history
     age_days: int | None
@@ -56,6 +57,7 @@ class Predictor:
         self.newest_event: date | None = None
         self._scorer = scorer
         self._threshold = bundle.manifest.threshold
+        self._least, self._most = score_limits(contract)
         self._max_age = contract.features.max_age_days
         self._features = RowFeatures(contract)
         if self._features.definition != bundle.manifest.definition_digest:
@@ -75,7 +77,7 @@ class Predictor:
         return (self.newest_event - as_of).days
 
     def predict(self, row: Row) -> Prediction | Refusal:
-        """The probability for a row that meets the contract.
+        """The score of a row that meets the contract.
 
         Raises:
             NotReady: there are no look-ups yet.
@@ -100,13 +102,13 @@ class Predictor:
         except RequestError as error:
             field, _, what = str(error).partition(": ")
             return Refusal(AGAINST_CONTRACT, field, what, "see the model's contract")
-        probability = self._scorer.score(vector)
-        if not 0.0 <= probability <= 1.0:
-            raise ServingError(f"the model gave {probability}, which is no probability")
-        return Prediction(probability, probability > self._threshold, vector, as_of, age)
+        score = self._scorer.score(vector)
+        if not self._least <= score <= self._most:
+            raise ServingError(f"the model gave {score}, which is no {score_name(self.contract)}")
+        return Prediction(score, score > self._threshold, vector, as_of, age)
 
     def self_test(self) -> float:
-        """The probability of a row made from the contract, computed as a request would be.
+        """The score of a row made from the contract, computed as a request would be.
 
         Raises:
             ServingError: the version cannot answer it.
@@ -116,12 +118,12 @@ class Predictor:
         )
         row = example_row(self.contract)
         try:
-            probability = self._scorer.score(self._features.vector(row, snapshot))
+            score = self._scorer.score(self._features.vector(row, snapshot))
         except RequestError as error:
             raise ServingError(f"self-test: {error}") from error
-        if not (math.isfinite(probability) and 0 <= probability <= 1):
-            raise ServingError(f"self-test: the model gave {probability}, no probability")
-        return probability
+        if not self._least <= score <= self._most:
+            raise ServingError(f"self-test: the model gave {score}, no {score_name(self.contract)}")
+        return score
 
 
 def too_old(contract: ModelContract, as_of: date, age: int) -> Refusal:

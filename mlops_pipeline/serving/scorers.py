@@ -1,4 +1,4 @@
-"""Scorers: from a feature vector to a probability, with nothing of training in the process."""
+"""Scorers: from a feature vector to a score, with nothing of training in the process."""
 
 import logging
 from array import array
@@ -27,15 +27,15 @@ class Scorer(Protocol):
     """One loaded model. Call it from one thread only: native handles hold scratch memory."""
 
     def score(self, vector: "array[float]") -> float:
-        """The probability of one row; missing features are NaN."""
+        """The score of one row; missing features are NaN."""
         ...
 
     def score_batch(self, vectors: Sequence["array[float]"]) -> list[float]:
-        """The probability of each row, equal to `score` of each."""
+        """The score of each row, equal to `score` of each."""
         ...
 
     def score_matrix(self, values: "np.ndarray") -> "np.ndarray":
-        """The probability of each row of a float64 matrix in C order, equal to `score` of each."""
+        """The score of each row of a float64 matrix in C order, equal to `score` of each."""
         ...
 
 

@@ -71,7 +71,7 @@ def served(predictor: Predictor, asked: dict[str, Any]) -> float | str:
     values = {k: None if v is None or v != v else v for k, v in values.items()}
     read = predictor.reader.check(values)
     said = read if isinstance(read, Refusal) else predictor.predict(read)
-    return sentence(said) if isinstance(said, Refusal) else said.probability
+    return sentence(said) if isinstance(said, Refusal) else said.score
 
 
 def told(answer: pa.Table) -> list[float | str]:
