@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from mlops_pipeline.cli.edge import Edge
+from mlops_pipeline.cli.preview import preview
 from mlops_pipeline.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -23,15 +24,18 @@ def snapshots() -> None:
     """Look at stored rows: every snapshot is named by its content."""
 
 
+snapshots.add_command(preview)
+
+
 @snapshots.command("list")
 @click.option("--model", help="Only this model's.")
 @AS_JSON
 def list_(model: str | None, as_json: bool) -> None:
     """List the committed snapshots, oldest first."""
-    from mlops_pipeline.data.catalog import listing, models_of
+    from mlops_pipeline.data.catalog import listing, model_name, models_of
 
     store = _store(read_settings())
-    names = (model,) if model else models_of(store)
+    names = (model_name(model),) if model else models_of(store)
     found = [listed for name in names for listed in listing(store, name)]
     if as_json:
         _print(0, snapshots=found)
@@ -74,9 +78,10 @@ def show(digest: str, as_json: bool) -> None:
 @AS_JSON
 def columns(model: str, as_json: bool) -> None:
     """Say which columns MODEL's source gained, lost or retyped from month to month."""
+    from mlops_pipeline.data.catalog import model_name
     from mlops_pipeline.data.source_columns import history_of_columns
 
-    found = history_of_columns(_store(read_settings()).root, model)
+    found = history_of_columns(_store(read_settings()).root, model_name(model))
     if as_json:
         _print(0, months=found)
         return

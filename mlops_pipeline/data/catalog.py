@@ -1,5 +1,6 @@
 """What is stored, told to a person: snapshots, how two of them differ, and whether all is whole."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,7 @@ from mlops_pipeline.data import parts as codec
 from mlops_pipeline.data.snapshots import LOG, Manifest, Snapshots
 from mlops_pipeline.errors import DataError, SnapshotMissing
 
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 SHORTEST = 6  # digits of a digest that a person may write in place of all
 
 
@@ -59,6 +61,17 @@ class Fault:
     snapshot: str
     part: str
     what: str
+
+
+def model_name(text: str) -> str:
+    """The text, which can be a model's name: it becomes part of a path.
+
+    Raises:
+        DataError: it cannot.
+    """
+    if not NAME.fullmatch(text):
+        raise DataError(f"{text!r} is no model's name: small letters, digits and _")
+    return text
 
 
 def models_of(snapshots: Snapshots) -> tuple[str, ...]:

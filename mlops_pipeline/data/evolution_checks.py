@@ -33,8 +33,7 @@ def schema_evolution(seen: Inspected, columns: Sequence[Column]) -> Finding:
         for since, change in found
     )
     summary = "; ".join(f"{change} since {since}" for since, change in found)
-    counts = {str(change): 1 for _, change in found}
-    return Finding(False, summary, float(len(found)), 0.0, rows, counts)
+    return Finding(False, summary, float(len(found)), 0.0, rows)
 
 
 def _compared_months(seen: Inspected) -> tuple[str, str]:

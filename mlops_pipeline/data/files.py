@@ -1,6 +1,10 @@
 """Rows from Parquet and CSV files, in a local folder or an object store."""
 
+import csv
 import gzip
+import io
+import re
+import zlib
 from collections.abc import Callable, Iterator
 
 import pandas as pd
@@ -10,13 +14,15 @@ import pyarrow.parquet as pq
 
 from mlops_pipeline.contract.columns import Column, ColumnType
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data.storage import StoredFile, read_files
+from mlops_pipeline.data.storage import MAX_BYTES, StoredFile, first_line, read_files
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.errors import SourceError
 
 MONTH = "{month}"
 SUFFIXES = {"parquet": (".parquet",), "csv": (".csv", ".csv.gz")}
 NULLS = ["", "NA"]
+COLUMN = re.compile(r"In CSV column #(\d+)")
+UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, EOFError, zlib.error)
 CSV_TYPES = {
     ColumnType.NUMBER: pa.float64(),
     ColumnType.INTEGER: pa.int64(),
@@ -56,24 +62,24 @@ def _decoded(contract: ModelContract, file: StoredFile) -> pd.DataFrame:
     decode = _parquet if contract.source.kind == "parquet" else _csv
     try:
         table = decode(contract, file)
-    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
-        what = str(error).splitlines()[0]
+    except UNREADABLE as error:
+        kind = contract.source.kind
+        what = _told(contract, file, first_line(error)) if kind == "csv" else first_line(error)
+        encoding = f", encoding {contract.source.encoding}" if kind == "csv" else ""
         raise SourceError(
-            f"{file.place}: is no readable {contract.source.kind} "
-            f"({len(file.content)} bytes, encoding {contract.source.encoding}): {what}"
-        ) from error
+            f"{file.place}: is no readable {kind} ({len(file.content)} bytes{encoding}): {what}"
+        ) from None  # all of the cause is said
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
 def _parquet(_: ModelContract, file: StoredFile) -> pa.Table:
-    return pq.read_table(pa.BufferReader(file.content))
+    return parquet_table(file.content)
 
 
 def _csv(contract: ModelContract, file: StoredFile) -> pa.Table:
-    content = gzip.decompress(file.content) if file.place.endswith(".gz") else file.content
     return pyarrow.csv.read_csv(
-        pa.BufferReader(content),
+        pa.BufferReader(_text_of(file)),
         read_options=pyarrow.csv.ReadOptions(encoding=contract.source.encoding),
         parse_options=pyarrow.csv.ParseOptions(delimiter=contract.source.delimiter),
         convert_options=pyarrow.csv.ConvertOptions(
@@ -82,6 +88,55 @@ def _csv(contract: ModelContract, file: StoredFile) -> pa.Table:
             strings_can_be_null=True,
         ),
     )
+
+
+def parquet_table(content: bytes, limit: int = MAX_BYTES) -> pa.Table:
+    """The rows of a Parquet file.
+
+    Raises:
+        ValueError: they need more than `limit` bytes; a small file can say that it holds billions.
+        pa.ArrowException, OSError: it is damaged.
+    """
+    found = pq.ParquetFile(pa.BufferReader(content))
+    cells = found.metadata.num_rows * found.metadata.num_columns
+    if cells * 8 > limit:
+        raise ValueError(f"{cells} cells need more than {limit} bytes; split the file")
+    return found.read()
+
+
+def inflated(content: bytes, limit: int = MAX_BYTES) -> bytes:
+    """What gzip packed.
+
+    Raises:
+        ValueError: it is more than `limit` bytes; no more than these are ever made.
+        OSError, EOFError, zlib.error: it is no gzip, or damaged.
+    """
+    with gzip.open(io.BytesIO(content)) as packed:
+        found: bytes = packed.read(limit + 1)
+    if len(found) > limit:
+        raise ValueError(f"inflates to more than {limit} bytes; split the file")
+    return found
+
+
+def _told(contract: ModelContract, file: StoredFile, what: str) -> str:
+    """What went wrong, with the column's name for its number, and the line of a wrong letter."""
+    found = COLUMN.search(what)
+    if found is None:
+        return what
+    content, source = _text_of(file), contract.source
+    head = content.partition(b"\n")[0].decode(source.encoding, errors="replace")
+    names = dict(enumerate(next(csv.reader([head], delimiter=source.delimiter), [])))
+    what = COLUMN.sub(f"column {names.get(int(found[1]), found[1])}", what)
+    try:
+        content.decode(source.encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return f"{what} in line {line}; is it of another encoding than source.encoding says?"
+    return what
+
+
+def _text_of(file: StoredFile) -> bytes:
+    return inflated(file.content) if file.place.endswith(".gz") else file.content
 
 
 def _csv_type(column: Column) -> pa.DataType:

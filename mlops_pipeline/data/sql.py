@@ -8,7 +8,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
 from mlops_pipeline.contract.columns import ColumnType
 from mlops_pipeline.contract.model import ModelContract
-from mlops_pipeline.data.storage import without_secrets
+from mlops_pipeline.data.storage import first_line, without_secrets
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.errors import SourceError
 
@@ -28,7 +28,7 @@ def read_sql_source(contract: ModelContract, window: Window) -> pd.DataFrame:
     except NoSuchTableError:
         raise SourceError(f"{shown}: no table {contract.source.table}") from None
     except SQLAlchemyError as error:
-        what = without_secrets(str(getattr(error, "orig", None) or error).splitlines()[0])
+        what = first_line(getattr(error, "orig", None) or error)
         raise SourceError(f"{shown}: {contract.source.table} cannot be read: {what}") from None
     finally:
         engine.dispose()

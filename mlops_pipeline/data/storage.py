@@ -1,7 +1,7 @@
 """Files by path or URL through obstore, its only importer: local folders, S3, GCS and Azure alike.
 
 Credentials and endpoints come from the environment in each cloud's own words (`AWS_ACCESS_KEY_ID`,
-`AWS_ENDPOINT_URL`, …) and never appear in a message.
+`AWS_ENDPOINT_URL`, …) and never appear in a message. No file may be larger than `MAX_BYTES`.
 """
 
 import os
@@ -20,14 +20,16 @@ from mlops_pipeline.errors import SourceError
 PATIENCE = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 REQUEST = {"timeout": "60s", "connect_timeout": "5s"}
 SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL", re.IGNORECASE)
-PASSWORD_IN_URL = re.compile(r"(\w://[^\s:/@]*:)([^\s@/]+)(@)")
+IN_URL = re.compile(r"(?<!file)(://)\S*@")  # to the last @: a password may hold one itself
+SIGNED = re.compile(r"([?&][\w-]*(?:sig|signature|token|key|secret|credential)=)[^&\s]+", re.I)
 VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
 MASK = "•••"
+MAX_BYTES = 4 << 30  # of one file, also after inflation: a run has no more memory than that
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file that is there; `place` is its URL."""
+    """A file that is there; `place` is its URL, without credentials."""
 
     place: str
     content: bytes
@@ -40,22 +42,20 @@ def read_files(location: str, suffixes: tuple[str, ...]) -> list[StoredFile]:
         SourceError: it cannot be reached or read, or there is none.
     """
     url = _url(location)
+    shown = without_secrets(url)
     folder, _, name = url.rpartition("/")
     try:
         store = _store(folder)
         names = [name] if name else _names_below(store, suffixes)
-        files = [
-            StoredFile(f"{folder}/{found}", bytes(obstore.get(store, found).bytes()))
-            for found in names
-        ]
+        files = [StoredFile(without_secrets(f"{folder}/{n}"), _content(store, n)) for n in names]
     except FileNotFoundError:
-        raise SourceError(f"{url}: there is no such file") from None
+        raise SourceError(f"{shown}: there is no such file") from None
     except (OSError, ValueError, obstore.exceptions.BaseError) as error:
         # Without its cause: the client's own text may hold what was sent.
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SourceError(f"{url}: cannot be read: {without_secrets(first)}") from None
+        hint = "" if url.startswith("file:") else "; does the environment hold the credentials?"
+        raise SourceError(f"{shown}: cannot be read: {first_line(error)}{hint}") from None
     if not files:
-        raise SourceError(f"{url}: no file ends with {' or '.join(suffixes)}")
+        raise SourceError(f"{shown}: no file ends with {' or '.join(suffixes)}")
     return files
 
 
@@ -63,12 +63,16 @@ def expand(location: str, environ: Mapping[str, str] | None = None) -> str:
     """The location with `$NAME` and `${NAME}` replaced from the environment.
 
     Raises:
-        SourceError: a variable is not set.
+        SourceError: a variable is not set, or holds a credential by its name: a place has none.
     """
     env = os.environ if environ is None else environ
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
+        if SECRET_NAME.search(name):
+            raise SourceError(
+                f"location {location}: ${name} is a credential by its name, and no part of a place"
+            )
         if not env.get(name):
             raise SourceError(f"location {location}: ${name} is not set in the environment")
         return env[name]
@@ -77,12 +81,17 @@ def expand(location: str, environ: Mapping[str, str] | None = None) -> str:
 
 
 def without_secrets(text: str, environ: Mapping[str, str] | None = None) -> str:
-    """The text with every credential masked: passwords in URLs, and values of secret variables."""
+    """The text with every credential masked: those in URLs, and values of secret variables."""
     env = os.environ if environ is None else environ
     for name, value in env.items():
         if SECRET_NAME.search(name) and len(value) >= 4:
             text = text.replace(value, MASK)
-    return PASSWORD_IN_URL.sub(rf"\1{MASK}\3", text)
+    return SIGNED.sub(rf"\1{MASK}", IN_URL.sub(rf"\1{MASK}@", text))
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, or its kind where it says nothing; credentials masked."""
+    return without_secrets((str(error) or type(error).__name__).splitlines()[0])
 
 
 def _url(location: str) -> str:
@@ -102,6 +111,13 @@ def _store(folder: str) -> Any:
     if os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes"):
         options["allow_http"] = True
     return from_url(folder, client_options=options, retry_config=PATIENCE)  # type: ignore[call-overload]
+
+
+def _content(store: Any, name: str) -> bytes:
+    found = obstore.get(store, name)
+    if found.meta["size"] > MAX_BYTES:
+        raise ValueError(f"{found.meta['size']} bytes, more than {MAX_BYTES}; split the file")
+    return bytes(found.bytes())
 
 
 def _names_below(store: Any, suffixes: tuple[str, ...]) -> list[str]:

@@ -37,7 +37,9 @@ class Window:
         try:
             start = datetime.strptime(key, "%Y-%m")  # noqa: DTZ007 - local time
         except ValueError:
-            raise DataError(f"{key!r} is no month; write it as 2013-02") from None
+            start = None
+        if start is None or f"{start:%Y-%m}" != key:  # else two keys would name one month
+            raise DataError(f"{key!r} is no month; write it as 2013-02")
         return cls(start, month_start(start, 1))
 
     @classmethod

@@ -1,8 +1,9 @@
 """Every kind of source gives the same rows, and every bad input has an error that names it."""
 
+import gzip
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,26 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data.files import inflated, parquet_table
 from mlops_pipeline.data.sources import read_source
+from mlops_pipeline.data.storage import without_secrets
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.errors import SourceError
 from mlops_pipeline_tests.data import tiny
+from mlops_pipeline_tests.data.bad_inputs import (
+    BAD_INPUTS,
+    DATABASE,
+    PLACES,
+    as_csv,
+    month,
+    url_of,
+)
 
 JANUARY = Window.of_month("2024-01")
-PLACES = {"name": "visits", "first": "2024-01-01", "last": "2024-03-01"}
 
 
 def source(**words: Any) -> ModelContract:
     return tiny.contract(source={**PLACES, **words})
-
-
-def month(key: str) -> pd.DataFrame:
-    raw = tiny.raw()
-    return raw[Window.of_month(key).mask(raw["at"])]
-
-
-def as_csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S")
 
 
 @pytest.fixture
@@ -89,84 +90,55 @@ def test_csv_may_have_another_encoding_and_delimiter(tmp_path: Path) -> None:
     assert read_source(contract, JANUARY)["visitor"].iloc[0] == "Zoë"
 
 
-Spoil = Callable[[Path], str]
+@pytest.mark.parametrize("name", BAD_INPUTS)
+def test_a_bad_input_has_an_error_that_names_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = BAD_INPUTS[name]
+    monkeypatch.setenv(DATABASE, url_of(tmp_path))
+    with pytest.raises(SourceError, match=bad.says):
+        read_source(source(**bad.spoil(tmp_path)), JANUARY)
 
 
-def _written(name: str, content: bytes) -> Spoil:
-    def spoil(folder: Path) -> str:
-        (folder / name).write_bytes(content)
-        return f"{folder}/{name}"
-
-    return spoil
-
-
-def _renamed(folder: Path) -> str:
-    month("2024-01").rename(columns={"amount": "sum"}).to_parquet(folder / "x.parquet")
-    return f"{folder}/x.parquet"
+def test_a_packed_file_is_never_inflated_beyond_the_limit() -> None:
+    packed = gzip.compress(b"0" * 1_000_000)
+    assert inflated(packed, 1_000_000) == b"0" * 1_000_000
+    with pytest.raises(ValueError, match="inflates to more than 999999 bytes; split the file"):
+        inflated(packed, 999_999)
 
 
-def _retyped(folder: Path) -> str:
-    month("2024-01").assign(items="many").to_parquet(folder / "x.parquet")
-    return f"{folder}/x.parquet"
+def test_a_parquet_file_is_not_read_whose_rows_need_more_than_the_limit(tmp_path: Path) -> None:
+    month("2024-01").to_parquet(tmp_path / "x.parquet", index=False)
+    content = (tmp_path / "x.parquet").read_bytes()
+    assert parquet_table(content, 7 * 6 * 8).num_rows == 7
+    with pytest.raises(ValueError, match="42 cells need more than 335 bytes; split the file"):
+        parquet_table(content, 7 * 6 * 8 - 1)
 
 
-def _zoned(folder: Path) -> str:
-    frame = month("2024-01")
-    frame.assign(at=frame["at"].dt.tz_localize("UTC")).to_parquet(folder / "x.parquet")
-    return f"{folder}/x.parquet"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://mara:p@ss/word@host/x.csv: no", "https://•••@host/x.csv: no"),
+        ("https://host/x?sig=abc&part=1", "https://host/x?sig=•••&part=1"),
+        ("s3://b/x?X-Amz-Signature=ff&X-Amz-Credential=k/1", None),
+        ("given opensesame", "given •••"),
+        ("file:///home/mara@work/x.csv", "file:///home/mara@work/x.csv"),
+    ],
+)
+def test_what_is_a_credential_is_masked_wherever_it_stands(text: str, shown: str | None) -> None:
+    masked = without_secrets(text, {"DOOR_PASSWORD": "opensesame", "HOUSE": "host"})
+    assert masked == (shown or "s3://b/x?X-Amz-Signature=•••&X-Amz-Credential=•••")
 
 
-def _cut(folder: Path) -> str:
-    whole = (folder / "2024-01.parquet").read_bytes()
-    return _written("x.parquet", whole[: len(whole) // 2])(folder)
-
-
-def _misfiled(folder: Path) -> str:
-    (folder / "in").mkdir()
-    (folder / "in" / "2024-01.parquet").write_bytes((folder / "2024-02.parquet").read_bytes())
-    return f"{folder}/in/{{month}}.parquet"
-
-
-def _empty(folder: Path) -> str:
-    month("2024-01").head(0).to_parquet(folder / "x.parquet")
-    return f"{folder}/x.parquet"
-
-
-NAMED_ERRORS: dict[str, tuple[str, Spoil, str]] = {
-    "an empty partition": ("parquet", _empty, "gave no row for 2024-01-01"),
-    "a missing column": ("parquet", _renamed, "no column amount; the source has .*sum"),
-    "a retyped column": ("parquet", _retyped, "column items: 'many' cannot be read as a number"),
-    "a time zone": ("parquet", _zoned, "column at: times carry the zone UTC"),
-    "a missing file": ("parquet", lambda f: f"{f}/no.parquet", "no.parquet: there is no such file"),
-    "a missing folder": ("csv", lambda f: f"{f}/no/{{month}}.csv", "there is no such file"),
-    "a folder without files": ("csv", lambda f: f"{f}/../", "no file ends with .csv or .csv.gz"),
-    "a cut file": ("parquet", _cut, r"x.parquet: is no readable parquet \(\d+ bytes"),
-    "an empty file": ("csv", _written("x.csv", b""), "x.csv: is no readable csv .*Empty CSV"),
-    "another encoding": (
-        "csv",
-        _written("x.csv", as_csv(month("2024-01")).replace("v1", "Zoë").encode("latin-1")),
-        "no readable csv .*encoding utf-8.*invalid UTF8",
-    ),
-    "a word where a number stands": (
-        "csv",
-        _written("x.csv", as_csv(month("2024-01")).replace("10.0", "ten").encode()),
-        "conversion error to double: invalid value 'ten'",
-    ),
-    "rows filed under another month": ("parquet", _misfiled, "1 of 1 rows are of another month"),
-    "a variable that is not set": ("csv", lambda _: "$NOWHERE/x.csv", r"\$NOWHERE is not set"),
-}
-
-
-@pytest.mark.parametrize("name", NAMED_ERRORS)
-def test_a_bad_input_has_an_error_that_names_it(name: str, folder: Path, tmp_path: Path) -> None:
-    kind, spoil, message = NAMED_ERRORS[name]
-    if name == "a folder without files":
-        (tmp_path / "deep").mkdir()
-        folder = tmp_path / "deep"
-        for path in tmp_path.glob("*.csv"):
-            path.unlink()
-    with pytest.raises(SourceError, match=message):
-        read_source(source(kind=kind, location=spoil(folder)), JANUARY)
+def test_a_place_whose_variable_holds_a_credential_is_shown_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SHOP", "s3://mara:hunter2hunter2@127.0.0.1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:21297")
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    with pytest.raises(SourceError, match=r"s3://•••@127.0.0.1/x.csv: cannot be read") as caught:
+        read_source(source(kind="csv", location="$SHOP/x.csv"), JANUARY)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_database_is_named_without_its_password(
