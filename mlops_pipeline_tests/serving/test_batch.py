@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import ServingError
 from mlops_pipeline.features.online import publish
-from mlops_pipeline.serving.batch import BatchScorer
+from mlops_pipeline.serving.batch import BatchScorer, frame_of
 from mlops_pipeline.serving.batch_file import score_file
 from mlops_pipeline.serving.dialects import sentence
 from mlops_pipeline.serving.lookups import Lookups
@@ -260,3 +260,15 @@ def test_what_is_no_parquet_is_said(tmp_path: Path) -> None:
 def test_a_matrix_of_another_width_is_refused(both: tuple[BatchScorer, Predictor]) -> None:
     with pytest.raises(ServingError, match=r"reads 18 features; the matrix has shape \(2, 3\)"):
         both[0].scorer.score_matrix(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 3])
+def test_texts_are_read_alike_however_they_are_encoded(chunks: int) -> None:
+    rows = [["UA", None, "AA"], ["AA", "DL"], [None, "UA"]][:chunks]
+    plain = pa.chunked_array(rows, type=pa.string())
+    each = [pa.array(row, pa.string()).dictionary_encode() for row in rows]
+    encoded = pa.chunked_array(each, type=pa.dictionary(pa.int32(), pa.string()))
+    expected = [value for row in rows for value in row]
+    contract = flights()
+    for texts in (plain, encoded, plain.cast(pa.large_string())):
+        assert frame_of(contract, pa.table({"carrier": texts}))["carrier"].tolist() == expected
