@@ -28,6 +28,7 @@ Gap = Literal[
     "selection_rate",
     "true_positive_rate",
     "false_positive_rate",
+    "calibration",
     "mean_error",
     "mean_absolute_error",
 ]
@@ -74,7 +75,7 @@ TASKS: dict[str, Task] = {
     "binary": Task(
         name="binary",
         metrics=("roc_auc", "average_precision", "log_loss", "brier", "ece", "accuracy", "f1"),
-        gaps=("selection_rate", "true_positive_rate", "false_positive_rate"),
+        gaps=("selection_rate", "true_positive_rate", "false_positive_rate", "calibration"),
         answer={"probability": "double", "answer": "boolean"},
         calibrated=True,
     ),
