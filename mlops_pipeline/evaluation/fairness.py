@@ -80,7 +80,7 @@ def _counted(metric: str, labels: np.ndarray) -> np.ndarray:
 
 def _averaged(metric: str, labels: np.ndarray, scores: np.ndarray, bar: float) -> np.ndarray:
     """What of each row the mean is taken of: a yes answer, or how far the answer is off."""
-    if metric == "mean_error":
+    if metric in ("calibration", "mean_error"):  # of probabilities: foretold less came true
         return np.asarray(scores - labels)
     if metric == "mean_absolute_error":
         return np.asarray(np.abs(scores - labels))

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from mlops_pipeline.evaluation.records import Estimate, FairnessResult
 from mlops_pipeline_tests.evaluation.cases import contract, evaluated, rows
@@ -55,3 +56,25 @@ def test_groups_that_were_not_given_are_missing() -> None:
     result = evaluated(contract(fairness=[GAP]), truth, None).fairness[0]
     assert result.groups == ()
     assert result.gap == Estimate(None, None, None)
+
+
+def test_calibration_is_how_much_more_was_foretold_than_came_true() -> None:
+    judged, truth = rows()
+    shops = np.array(["a", "b"], dtype=object)[np.arange(1500) % 2]
+    bold = np.where(shops == "a", np.minimum(truth + 0.2, 1.0), truth)
+    result = measured("calibration", bold, shops)
+    for group, rows_of in ((result.groups[0], shops == "a"), (result.groups[1], shops == "b")):
+        off = bold[rows_of].mean() - judged.labels[rows_of].mean()
+        assert group.rate == pytest.approx(off)
+    assert result.between == ("a", "b")
+    assert result.gap.low is not None
+    assert 0.1 < result.gap.low < (result.gap.value or 0) < (result.gap.high or 0) < 0.3
+
+
+def test_groups_that_err_in_opposite_ways_are_the_farther_apart() -> None:
+    _, truth = rows()
+    shops = np.array(["a", "b"], dtype=object)[np.arange(1500) % 2]
+    opposite = np.clip(truth + np.where(shops == "a", 0.15, -0.15), 0, 1)
+    apart = measured("calibration", opposite, shops).gap.value or 0
+    alike = measured("calibration", np.clip(truth + 0.15, 0, 1), shops).gap.value or 0
+    assert apart > 0.2 > alike
