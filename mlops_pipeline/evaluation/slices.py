@@ -8,10 +8,11 @@ import numpy as np
 from mlops_pipeline.contract.columns import ColumnType
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Slice
-from mlops_pipeline.evaluation.estimates import estimate, p_below, spread
+from mlops_pipeline.evaluation.delong import auc_estimates, gain_spread
+from mlops_pipeline.evaluation.estimates import Spread, estimate, p_below, spread
 from mlops_pipeline.evaluation.intervals import Draws, draw_metric, gain
 from mlops_pipeline.evaluation.measures import measure
-from mlops_pipeline.evaluation.records import SliceResult, SliceStatus, finite
+from mlops_pipeline.evaluation.records import Estimate, SliceResult, SliceStatus, finite
 
 MISSING_VALUE = "(missing)"
 OUTSIDE = "(outside)"
@@ -130,14 +131,8 @@ class _Comparison:
         self, result: SliceResult, own: float, rows: np.ndarray, rival_scores: np.ndarray
     ) -> SliceResult:
         metric, labels = result.metric, self.labels[rows]
-        draws = self.draws.only(rows)
         rival = measure(metric, labels, rival_scores, self.bar)
-        drawn = gain(
-            metric,
-            draw_metric(metric, draws, labels, self.scores[rows], self.bar),
-            draw_metric(metric, draws, labels, rival_scores, self.bar),
-        )
-        found = estimate(float(gain(metric, own, rival)), drawn, draws, self.confidence)
+        found, known = self._gain(metric, float(gain(metric, own, rival)), rows, rival_scores)
         if found.value is None or not found.whole:
             return replace(
                 result,
@@ -151,8 +146,25 @@ class _Comparison:
             status=SliceStatus.EVALUATED,
             champion=finite(rival),
             gain=found,
-            harm_p=p_below(found.value, -result.margin, spread(drawn, draws)),
+            harm_p=p_below(found.value, -result.margin, known),
         )
+
+    def _gain(
+        self, metric: str, point: float, rows: np.ndarray, rival_scores: np.ndarray
+    ) -> tuple[Estimate, Spread | None]:
+        """The gain and how sure it is: DeLong's for an AUC of independent rows, else by groups."""
+        labels, scores = self.labels[rows], self.scores[rows]
+        if metric == "roc_auc" and self.contract.splits.group == "row":
+            found = auc_estimates(labels, scores, rival_scores, self.confidence)[2]
+            known = Spread(gain_spread(labels, scores, rival_scores), np.inf)
+            return found or Estimate(None, None, None), known
+        draws = self.draws.only(rows)
+        drawn = gain(
+            metric,
+            draw_metric(metric, draws, labels, scores, self.bar),
+            draw_metric(metric, draws, labels, rival_scores, self.bar),
+        )
+        return estimate(point, drawn, draws, self.confidence), spread(drawn, draws)
 
 
 def _of_slice(

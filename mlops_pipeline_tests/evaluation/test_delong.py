@@ -78,3 +78,25 @@ def test_a_few_rows_of_one_label_give_no_interval() -> None:
     labels = np.array([1.0] * 5 + [0.0] * 50)
     own = auc_estimates(labels, labels * 0.8 + 0.1, None, 0.9)[0]
     assert (own.value, own.low, own.high) == (1.0, None, None)
+
+
+def test_an_auc_that_lost_no_pair_is_not_certain() -> None:
+    labels = np.array([1.0] * 25 + [0.0] * 50)
+    own = auc_estimates(labels, labels * 0.8 + 0.1, None, 0.9)[0]
+    assert own.low == pytest.approx(0.05 ** (1 / 25))  # 25 disjoint pairs, all won
+    assert (own.value, own.high) == (1.0, 1.0)
+    worst = auc_estimates(labels, 0.9 - labels * 0.8, None, 0.9)[0]
+    assert (worst.value, worst.low) == (0.0, 0.0)
+    assert worst.high == pytest.approx(1 - 0.05 ** (1 / 25))
+
+
+def test_a_high_auc_of_few_rows_is_covered_as_often_as_it_says() -> None:
+    held = 0
+    for seed in range(400):
+        chance = np.random.default_rng(seed)
+        labels = np.repeat([1.0, 0.0], [25, 60])
+        scores = 1 / (1 + np.exp(-chance.normal(size=85) - 2.5 * labels))
+        own = auc_estimates(labels, scores, None, 0.9)[0]
+        assert own.low is not None
+        held += own.low <= 0.961450 <= (own.high or 0)  # ndtr(2.5 / sqrt(2))
+    assert held >= 0.86 * 400

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_pipeline.evaluation.delong import auc_estimates
 from mlops_pipeline.evaluation.records import SliceStatus
 from mlops_pipeline.evaluation.slices import cut_values, holm
 from mlops_pipeline_tests.evaluation.cases import contract, evaluated, rows
@@ -103,3 +104,30 @@ def test_a_slice_in_too_few_days_for_an_interval_is_missing_not_passed() -> None
     found = evaluated(contract(slices=[BY_SHOP]), truth, truth, cuts={"shop": early})
     assert found.slices[0].status is SliceStatus.MISSING
     assert "undefined on these" in found.slices[0].detail
+
+
+def test_inside_a_slice_of_independent_rows_the_auc_is_compared_by_delong() -> None:
+    judged, truth = rows()
+    other = np.clip(truth + 0.1 * np.random.default_rng(0).normal(size=1500), 0.01, 0.99)
+    declared = [{**BY_SHOP, "metric": "roc_auc"}]
+    found = {}
+    for group in ("row", "day"):
+        asked = contract(splits={"train_from": "2024-01-01", "group": group}, slices=declared)
+        found[group] = evaluated(asked, other, truth, cuts={"shop": shops()}).slices[0]
+    part = shops() == "a"
+    expected = auc_estimates(judged.labels[part], other[part], truth[part], 0.9)[2]
+    assert found["row"].gain == expected
+    assert found["day"].gain != expected
+    assert found["row"].harm_p is not None
+    assert found["row"].harm_p > 0.5
+
+
+def test_harm_to_a_slice_of_independent_rows_is_proven_by_delong() -> None:
+    _, truth = rows()
+    broken = np.where(shops() == "b", 1 - truth, truth)
+    asked = contract(
+        splits={"train_from": "2024-01-01", "group": "row"},
+        slices=[{**BY_SHOP, "metric": "roc_auc"}],
+    )
+    a, b, _ = evaluated(asked, broken, truth, cuts={"shop": shops()}).slices
+    assert (a.harm_p, b.harm_p is not None and b.harm_p < 1e-6) == (1.0, True)
