@@ -19,7 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _spoilt import AT, CORRUPTIONS, Corruption
+from _spoilt import AT, Corruption
+from _spoilt_distribution import DISTRIBUTIONAL
+from _spoilt_structure import STRUCTURAL
 
 from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.contract.load import load_contract
@@ -27,11 +29,13 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.compared_checks import bound_of
 from mlops_pipeline.data.distribution import distance
 from mlops_pipeline.data.quality import CheckOutcome, run_checks
+from mlops_pipeline.data.source_columns import kinds_of
 from mlops_pipeline.data.sources import conform, read_source
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.errors import SourceError
 from mlops_pipeline.settings import PACKAGE_MODELS
 
+CORRUPTIONS = (*STRUCTURAL.corruptions, *DISTRIBUTIONAL.corruptions)
 LEVELS = ("low", "middle", "high")
 SET_ON = range(2, 7)
 REPORTED_ON = range(7, 13)
@@ -60,16 +64,18 @@ class Year:
         number = rows[AT].dt.month
         self.month = {k: rows[number == k].reset_index(drop=True) for k in range(1, 13)}
         self.before = {k: _sample(rows[number < k], rows[number == k - 1]) for k in range(2, 13)}
-        self.clean = {k: self.check(k, frame) for k, frame in self.month.items()}
+        self.clean = {k: self.check(k, frame, kinds_of(frame)) for k, frame in self.month.items()}
 
-    def check(self, month: int, frame: pd.DataFrame) -> list[CheckOutcome]:
-        """What fails on these rows in place of that month's."""
+    def check(self, month: int, frame: pd.DataFrame, columns: dict[str, str]) -> list[CheckOutcome]:
+        """What fails on these rows in place of that month's; `columns` are the source's."""
+        noted = {f"2013-{k:02}": kinds_of(self.month[k]) for k in range(1, month)}
         outcomes = run_checks(
             self.contract,
             frame,
             reference=self.before.get(month),
             usual_rows=[len(self.month[k]) for k in range(1, month)],
             as_of=Window.of_month(f"2013-{month:02}").end,
+            source_columns={**noted, f"2013-{month:02}": columns},
         )
         return [outcome for outcome in outcomes if not outcome.passed]
 
@@ -84,7 +90,7 @@ class Year:
             window = Window.of_month(f"2013-{month:02}")
             if made.empty:
                 raise SourceError("no row")
-            failed = self.check(month, conform(self.contract, made, window))
+            failed = self.check(month, conform(self.contract, made, window), kinds_of(made))
         except SourceError:
             by, blocked = "refused", True
         else:
