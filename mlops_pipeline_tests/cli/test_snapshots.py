@@ -118,6 +118,13 @@ def test_columns_that_the_source_gained_or_lost_are_told_by_month(home: Path) ->
     assert [len(month["changes"]) for month in found["months"]] == [0, 2]
 
 
+@pytest.mark.parametrize("words", [["columns", "../.."], ["list", "--model", "../visits"]])
+def test_a_name_that_is_a_path_is_no_model(home: Path, words: list[str]) -> None:
+    code, output = run("snapshots", *words)
+    assert code == 3
+    assert "is no model's name: small letters, digits and _" in output
+
+
 def failed(check: str) -> CheckOutcome:
     rows = ({"column": "amount", "found": 101.0},)
     said = "9 rows, usually 90"

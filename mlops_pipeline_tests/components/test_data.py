@@ -10,9 +10,11 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
+from mlops_pipeline.cli.main import main
 from mlops_pipeline.components.drive import Driver
 from mlops_pipeline.components.names import key
 from mlops_pipeline.data.windows import Window
@@ -126,6 +128,31 @@ def test_a_warning_asks_a_person_and_an_approval_answers_for_these_rows(there: P
     assert run(there, "validate").failed_checks == ()
     snapshots.store_part(contract, "2024-03", spoilt(good.iloc[::-1].reset_index(drop=True)))
     assert "town/snapshot:relations_warn" in run(there, "validate").failed_checks
+    snapshots.store_part(contract, "2024-03", good)
+
+
+@pytest.mark.slow
+def test_an_error_blocks_until_a_person_lets_exactly_these_rows_pass(there: Place) -> None:
+    snapshots, contract = there.house.snapshots, there.contract
+    good = snapshots.read(snapshots.commit(contract, Window.of_month("2024-03")))
+    snapshots.store_part(
+        contract, "2024-03", good.assign(weight=good["weight"].mask(good.index == 9, 99.0))
+    )
+    ran = run(there, "validate")
+    assert not ran.success
+    assert ran.failed_checks == ("town/snapshot:ranges",)
+    assert "town/features" not in ran.metadata  # what follows did not run
+    with reading(there.house.ledger) as view:
+        (asked,) = [one for one in reviews.open_items(view, "town") if one.check == "ranges"]
+    said = ["review", "approve", str(asked.id), "--reason", "an anvil", "--by", "mara"]
+    assert CliRunner().invoke(main, said).exit_code == 0
+    ran = run(there, "validate")
+    assert ran.success
+    assert "town/features" in ran.metadata
+    snapshots.store_part(
+        contract, "2024-03", good.assign(weight=good["weight"].mask(good.index == 8, 99.0))
+    )
+    assert run(there, "validate").failed_checks == ("town/snapshot:ranges",)
     snapshots.store_part(contract, "2024-03", good)
 
 

@@ -117,6 +117,14 @@ def test_a_bad_frame_fails_its_check_and_no_other(
     assert outcomes[check].value == (None if value is None else pytest.approx(value))
 
 
+def test_an_entity_that_stands_in_two_partitions_is_a_duplicate() -> None:
+    contract = tiny.contract(entity=["visitor"])
+    twice = pd.concat([january(), january().tail(1).assign(at=pd.Timestamp("2024-02-09"))])
+    outcomes = run(twice.reset_index(drop=True), contract)
+    assert failed(outcomes) == {"uniqueness"}
+    assert outcomes["uniqueness"].summary == "visitor: entity more than once in 2 of 8 rows"
+
+
 def test_an_infinite_number_is_bad_without_any_bound() -> None:
     contract = tiny.with_column("amount", minimum=None, maximum=None)
     outcomes = run(put(0, "amount", -np.inf)(january()), contract)

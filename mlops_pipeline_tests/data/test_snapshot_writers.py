@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,7 @@ import resource, signal, sys
 from pathlib import Path
 from mlops_pipeline.data.objects import ObjectStore
 from mlops_pipeline.data.snapshots import Snapshots
+from mlops_pipeline.data.windows import Window
 from mlops_pipeline_tests.data import tiny
 home = Path(sys.argv[1])
 snapshots = Snapshots(ObjectStore(home / "objects"), home / "parts")
@@ -32,6 +34,13 @@ for n in range(10):
     snapshots.store_part(contract, "2024-01", tiny.frame(rows))
     rows = [(f"202{me}-0{n % 9 + 1}-01T09:00", "a", f"{n}", 1.0, 1, 1.0)]
     snapshots.store_part(contract, f"202{me}-0{n % 9 + 1}", tiny.frame(rows))
+"""
+WITHOUT_END = """
+for n in range(1_000_000):
+    rows = [(f"2024-01-01T09:{i // 60:02d}:{i % 60:02d}", "a", f"{n}-{i}", 1.0, 1, 1.0)
+            for i in range(500)]
+    snapshots.store_part(contract, "2024-01", tiny.frame(rows))
+    snapshots.commit(contract, Window.of_month("2024-01"))
 """
 # Beyond its limit of file size the kernel kills the process in the middle of the write.
 DIE = """
@@ -70,3 +79,22 @@ def test_a_writer_killed_in_a_write_leaves_no_visible_half(tmp_path: Path) -> No
     snapshots.store_part(tiny.contract(), "2024-01", january)
     snapshot = snapshots.commit(tiny.contract(), Window.of_month("2024-01"))
     pd.testing.assert_frame_equal(snapshots.read(snapshot), january)
+
+
+def test_writers_killed_at_any_moment_leave_only_what_is_whole(tmp_path: Path) -> None:
+    snapshots = Snapshots(ObjectStore(tmp_path / "objects"), tmp_path / "parts")
+    for _ in range(4):
+        before = len(snapshots.log("visits"))
+        writer = start(WITHOUT_END, str(tmp_path))
+        deadline = time.monotonic() + 120
+        while len(snapshots.log("visits")) < before + 5:
+            assert writer.poll() is None
+            assert time.monotonic() < deadline
+        writer.kill()
+        assert writer.wait(60) == -signal.SIGKILL
+        for part in snapshots.history("visits", "2024-01"):
+            assert snapshots.objects.get(part.digest)
+        log = snapshots.log("visits")
+        assert [entry.parent for entry in log] == [None, *(entry.digest for entry in log[:-1])]
+        for entry in log:
+            assert len(snapshots.read(entry.digest)) == 500
