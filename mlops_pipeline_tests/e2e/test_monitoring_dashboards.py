@@ -1,7 +1,6 @@
 """Dashboards against the real Prometheus, fed by a real run."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -11,17 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
-from mlops_pipeline_tests.e2e.conftest import Services, Told
-from mlops_pipeline_tests.monitoring.prometheus import DEPLOY, debian
+from mlops_pipeline_tests.e2e.conftest import Services, Told, free_port
+from mlops_pipeline_tests.monitoring.prometheus import DEPLOY, prometheus, until_up
 
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
-
-
-def test_every_dashboard_has_its_own_name() -> None:
-    uids = [json.loads(path.read_text())["uid"] for path in DASHBOARDS]
-    assert len(set(uids)) == len(uids) == 5
 
 
 @pytest.mark.slow
@@ -29,9 +22,9 @@ def test_every_panel_shows_data_of_a_real_run(
     services: Services, told: Told, tmp_path: Path
 ) -> None:
     """The demo's home is served again, a few requests are sent, and each panel's query is asked."""
-    with _metrics(told.environment) as page, _prometheus(page, tmp_path) as prometheus:
+    with _metrics(told.environment) as page, prometheus(tmp_path, page) as address:
         _ask_the_model(services.serving, 40)
-        empty = _silent_panels(prometheus, services.serving)
+        empty = _silent_panels(address, services.serving)
     assert empty == []
 
 
@@ -82,60 +75,15 @@ def _ask_the_model(serving: str, wanted: int) -> None:
 
 @contextmanager
 def _metrics(environment: dict[str, str]) -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "mlops_pipeline.cli.main", "metrics", "--port", str(port)],
         env=environment,
         stdout=subprocess.DEVNULL,
     )
     try:
-        _until_up(f"http://127.0.0.1:{port}/metrics", process)
+        until_up(f"http://127.0.0.1:{port}/metrics", process)
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(10)
-
-
-@contextmanager
-def _prometheus(target: str, folder: Path) -> Iterator[str]:
-    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "3s", "evaluation_interval": "3s"}
-    config["rule_files"] = [str(DEPLOY / "prometheus" / "rules" / "*.yml")]
-    config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
-    config.pop("alerting")
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    port = _free_port()
-    process = subprocess.Popen(
-        [
-            debian("prometheus"),
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--log.level=error",
-        ]
-    )
-    try:
-        _until_up(f"http://127.0.0.1:{port}/-/ready", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _until_up(url: str, process: "subprocess.Popen[bytes]") -> None:
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up:
-        assert process.poll() is None, f"{url}: it ended with {process.returncode}"
-        try:
-            if httpx.get(url, timeout=5).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.1)
-    pytest.fail(f"{url} is not up")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
