@@ -4,13 +4,15 @@
 
 All lanes serve the same 500 trees of 63 leaves, one worker each, over loopback TCP, and are asked
 in turns (A B C D A B …) by the same client over 16 connections, for as long each. Ours has full
-validation, request log and metrics on. Where there are two cores, servers are pinned to one and the
-client to the other. `rps` is what the client sees; `per_core` is answers by second of the server's
-CPU time (every process and thread of it), for lanes that the client cannot saturate: the echo.
-Ratios to peers are of `rps`, the ratio to the echo of `per_core`; all are medians over rounds.
+validation, request log and metrics on, and runs twice: `own` with LightGBM's own call, `compiled`
+with the trees as registration compiles them, where there is a C compiler. Where there are two
+cores, servers are pinned to one and the client to the other. `rps` is what the client sees;
+`per_core` is answers by second of the server's CPU time (every process and thread of it), for lanes
+that the client cannot saturate: the echo. Ratios to peers are of `rps`, the ratio to the echo of
+`per_core`; all are medians over rounds.
 
     batch     the batch scorer, from table to table, against LightGBM's own predict on the ready
-              matrix, one thread each, in turns
+              matrix, one thread each, in turns; a million rows, with --quick 50,000
     --soak    that many requests to one server: growth of its memory after the first tenth
 """
 
@@ -18,6 +20,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -44,6 +47,8 @@ from mlops_pipeline.features.matrix import FeatureMatrix  # noqa: E402
 from mlops_pipeline.features.online import publish  # noqa: E402
 from mlops_pipeline.features.row import RowFeatures  # noqa: E402
 from mlops_pipeline.features.served import features_as_served  # noqa: E402
+from mlops_pipeline.registry.bundle import Bundle, open_bundle  # noqa: E402
+from mlops_pipeline.registry.compiled import COMPILER, with_compiled_trees  # noqa: E402
 from mlops_pipeline.serving.batch import BatchScorer, frame_of  # noqa: E402
 from mlops_pipeline.serving.replay import ReplayReport, ReplayRequest, replay  # noqa: E402
 from mlops_pipeline.serving.scorers import load_scorer  # noqa: E402
@@ -128,7 +133,7 @@ def main() -> None:
     if args.echo:
         _serve_echo(args.echo)
         return
-    rounds, seconds, rows = (3, 2.5, 50_000) if args.quick else (5, 5.0, 250_000)
+    rounds, seconds, rows = (3, 1.5, 50_000) if args.quick else (5, 5.0, 1_000_000)
     with tempfile.TemporaryDirectory(prefix="mlops-bench-") as name:
         bench = Bench(Path(name))
         if args.soak:
@@ -138,14 +143,23 @@ def main() -> None:
         lanes = bench.measure(rounds, seconds, None if args.no_peers else args.peers)
         for lane, numbers in lanes.items():
             print(f"{lane:9} {numbers}", flush=True)
-        batch = bench.batch(rows, rounds)
+        batch = bench.batch(rows, 3 if args.quick else 2)
     print(f"batch     {batch}")
     if args.json:
         print(json.dumps(_told(lanes, batch)))
 
 
 def _told(lanes: dict[str, dict[str, Any]], batch: dict[str, float]) -> dict[str, Any]:
-    own = lanes["own"]
+    """The ratios of LightGBM's own call; those of compiled trees beside them."""
+    told = {**_ratios(lanes, "own"), "batch_vs_native": batch["batch_vs_native"]}
+    if "compiled" in lanes:
+        own_batch = {"batch_vs_native": batch["compiled_vs_native"]}
+        told["compiled"] = {**_ratios(lanes, "compiled"), **own_batch}
+    return {**told, "lanes": lanes, "batch": batch}
+
+
+def _ratios(lanes: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
+    own = lanes[name]
 
     def ratio(peer: str, key: str) -> float | None:
         return round(own[key] / lanes[peer][key], 4) if peer in lanes else None
@@ -157,9 +171,6 @@ def _told(lanes: dict[str, dict[str, Any]], batch: dict[str, float]) -> dict[str
         "p99_vs_mlflow": ratio("mlflow", "p99_ms"),
         "rss_mib": own["rss_mib"],
         "ready_seconds": own["ready_seconds"],
-        "batch_vs_native": batch["batch_vs_native"],
-        "lanes": lanes,
-        "batch": batch,
     }
 
 
@@ -171,6 +182,7 @@ class Bench:
         self._contract = world.flights()
         self._files = _model(self._contract)
         self._bundle = world.make_bundle(folder / "bundle", self._contract, files=self._files)
+        self._compiled = _compiled(folder / "compiled", self._contract, self._files)
         self._snapshot = world.snapshot(self._contract)
         publish(folder / "features", self._snapshot)
         (folder / "model.txt").write_bytes(self._files["model.txt"])
@@ -180,6 +192,8 @@ class Bench:
         lanes: list[Lane] = []
         try:
             lanes += [self._own(), self._echo()]
+            if self._compiled is not None:
+                lanes.append(self._own("compiled", PORT + 10))
             if envs is not None:
                 lanes += [self._mlflow(envs), self._mlserver(envs)]
             _pin(lanes)
@@ -214,35 +228,41 @@ class Bench:
 
     def batch(self, rows: int, rounds: int) -> dict[str, float]:
         """Seconds of our batch scorer and of LightGBM's own predict, in turns."""
-        scorer = BatchScorer(self._bundle, "1", load_scorer(self._bundle), self._snapshot)
         import lightgbm
 
+        bundles = {"own": self._bundle, "compiled": self._compiled}
+        scorers = {
+            name: BatchScorer(bundle, "1", load_scorer(bundle), self._snapshot)
+            for name, bundle in bundles.items()
+            if bundle is not None
+        }
         booster = lightgbm.Booster(model_str=self._files["model.txt"].decode())
         table = _table(self._contract, rows)
         matrix = features_as_served(self._contract, frame_of(self._contract, table), self._snapshot)
-        ours, native = [], []
-        for _ in range(max(2, rounds - 2)):
-            started = time.perf_counter()
-            told = scorer.score(table)
-            ours.append(time.perf_counter() - started)
+        seconds: dict[str, list[float]] = {}
+        for _ in range(rounds):
             started = time.perf_counter()
             expected = booster.predict(matrix.values, num_threads=1)
-            native.append(time.perf_counter() - started)
-        assert (told["probability"].to_numpy() == expected).all(), "other numbers than LightGBM's"
-        mine, theirs = statistics.median(ours), statistics.median(native)
-        return {
-            "rows": rows,
-            "seconds": round(mine, 3),
-            "native_seconds": round(theirs, 3),
-            "batch_vs_native": round(theirs / mine, 3),
-        }
+            seconds.setdefault("native", []).append(time.perf_counter() - started)
+            for name, scorer in scorers.items():
+                started = time.perf_counter()
+                told = scorer.score(table)
+                seconds.setdefault(name, []).append(time.perf_counter() - started)
+                same = told["probability"].to_numpy() == expected
+                assert same.all(), f"{name} gives other numbers than LightGBM"
+        median = {name: statistics.median(values) for name, values in seconds.items()}
+        found = {"rows": rows, **{f"{name}_seconds": round(s, 3) for name, s in median.items()}}
+        found["batch_vs_native"] = round(median["native"] / median["own"], 3)
+        if "compiled" in median:
+            found["compiled_vs_native"] = round(median["native"] / median["compiled"], 3)
+        return found
 
-    def _own(self) -> Lane:
+    def _own(self, name: str = "own", port: int = PORT) -> Lane:
         command = ["-m", "mlops_pipeline.serving", "--model", self._contract.name, "--version", "1"]
-        for place in ("bundle", "features", "log"):
-            command += [f"--{place}", str(self._folder / place)]
-        command = [sys.executable, *command, "--unsigned", "--port", str(PORT)]
-        return _start("own", command, PORT, "/predict", BODIES)
+        bundle = self._folder / ("bundle" if name == "own" else name)
+        command += ["--bundle", str(bundle), "--features", str(self._folder / "features")]
+        command += ["--log", str(self._folder / f"log-{name}"), "--unsigned", "--port", str(port)]
+        return _start(name, [sys.executable, *command], port, "/predict", BODIES)
 
     def _echo(self) -> Lane:
         command = [sys.executable, __file__, "--echo", str(PORT + 1)]
@@ -353,6 +373,17 @@ def _model(contract: ModelContract) -> dict[str, bytes]:
     rows = LabelledRows(FeatureMatrix(names, values, sizes), labels, np.arange(len(values)))
     params = {"num_boost_round": 500, "num_leaves": 63}
     return LightgbmTrainer().fit(rows, rows, params=params, seed=1).files()
+
+
+def _compiled(folder: Path, contract: ModelContract, files: dict[str, bytes]) -> Bundle | None:
+    """The same version, registered with compiled trees; None without a C compiler."""
+    if shutil.which(COMPILER) is None:
+        return None
+    asking = world.changed(contract, {"candidates.0.compiled": True})
+    for name, content in with_compiled_trees(world.bundle_files(asking, files=files)).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return open_bundle(folder)
 
 
 def _serve_echo(port: int) -> None:

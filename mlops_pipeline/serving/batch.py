@@ -159,7 +159,7 @@ def frame_of(contract: ModelContract, table: pa.Table) -> pd.DataFrame:
 
 
 def _texts(values: pa.ChunkedArray) -> np.ndarray:
-    """Objects, one for each distinct text: making and hashing one a row takes three times as long."""
+    """Objects, one for each distinct text: one a row takes three times as long to make and hash."""
     encoded = values.unify_dictionaries().combine_chunks()
     if not pa.types.is_dictionary(encoded.type):
         encoded = encoded.dictionary_encode()
