@@ -62,12 +62,14 @@ class ServingApp:
         self.model = predictor.manifest.model
         self.version = version
         self.in_flight = 0
+        self._records = RecordMaker(self.model, version, predictor.contract, rate=log.rate)
         self.metrics = Metrics(
             model=self.model,
             version=version,
             predictor=predictor,
             log=log,
             fault=faults is not None,
+            missing=self._records.missing,
         )
         self._protocol = protocol = OpenInference(predictor.contract, version)
         self.pages = Pages(
@@ -80,7 +82,6 @@ class ServingApp:
         self._one = ROWS[predictor.contract.task](predictor, version)
         self._several = Several(predictor)
         self._log = log
-        self._records = RecordMaker(self.model, version, predictor.contract, rate=log.rate)
         self._faults = faults
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode

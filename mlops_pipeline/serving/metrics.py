@@ -10,6 +10,7 @@ families are built when somebody asks.
 | `mlops_probability`, `mlops_prediction` | arm | histogram of what was predicted, by task |
 | `mlops_unknown_categories_total` | field | values that no category of the contract is |
 | `mlops_out_of_range_total` | field | values outside a range that only warns |
+| `mlops_missing_features_total` | feature | answers without that feature, as the log has them |
 | `mlops_stale_features_total` | | requests refused because the look-ups were too old |
 | `mlops_features_age_days` | | from the look-ups' day to the newest row's; NaN before both |
 | `mlops_features_unreadable_total` | | published snapshots that could not be read |
@@ -42,7 +43,7 @@ STEPS = 20
 DECADES = tuple(sign * 10.0**step for sign in (-1, 1) for step in range(-1, 6)[::sign])
 
 
-Counts = Mapping[tuple[str, ...], int]  # by the values of the labels
+Counts = Mapping[tuple[str, ...], float]  # by the values of the labels
 
 
 def score_bounds(contract: ModelContract) -> tuple[float, ...]:
@@ -77,13 +78,22 @@ class Metrics(Collector):
     """What one server did. `observe` from the event loop; `text` for a scrape."""
 
     def __init__(
-        self, *, model: str, version: str, predictor: Predictor, log: RequestLog, fault: bool
+        self,
+        *,
+        model: str,
+        version: str,
+        predictor: Predictor,
+        log: RequestLog,
+        fault: bool,
+        missing: Mapping[str, float] | None = None,
     ) -> None:
+        """`missing` counts answers by a feature that they lacked; it is read at each scrape."""
         self.ready = False
         self._same = [model, version]
         self._predictor = predictor
         self._log = log
         self._fault = fault
+        self._missing = missing or {}
         self._requests = {(arm, outcome): 0 for arm in Arm for outcome in Outcome}
         self._seconds = {arm: _Histogram(SECONDS) for arm in Arm}
         self._scores = {arm: _Histogram(score_bounds(predictor.contract)) for arm in Arm}
@@ -121,6 +131,7 @@ class Metrics(Collector):
         reader = self._predictor.reader
         unknown: Counts = {(field,): n for field, n in reader.unknown_categories.items()}
         outside: Counts = {(field,): n for field, n in reader.out_of_range.items()}
+        missing: Counts = {(feature,): n for feature, n in self._missing.items()}
         stale: Counts = {(): self._predictor.stale}
         unreadable: Counts = {(): self._predictor.lookups.failures}
         records: Counts = {
@@ -131,6 +142,7 @@ class Metrics(Collector):
         for name, told, labels, counts in (
             ("unknown_categories", "values that no category is", ("field",), unknown),
             ("out_of_range", "values outside a range that only warns", ("field",), outside),
+            ("missing_features", "answers without that feature", ("feature",), missing),
             ("stale_features", "requests refused because the look-ups are too old", (), stale),
             ("features_unreadable", "published snapshots that cannot be read", (), unreadable),
             ("log_records", "request records by what became of them", ("state",), records),

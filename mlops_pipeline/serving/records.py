@@ -65,6 +65,8 @@ class RecordMaker:
         self._places = tuple(index for index, _ in shown)
         self._names = tuple(name for _, name in shown)
         self._all = len(shown) == len(contract.features.columns)
+        # Answers in which the feature was missing; where the log is sampled, what they stand for.
+        self.missing: dict[str, float] = dict.fromkeys(self._names, 0.0)
 
     def keeps(self, call: Call) -> bool:
         """Whether the call leaves a record: a hash of its id decides for a good answer."""
@@ -110,5 +112,11 @@ class RecordMaker:
         total = sum(values)
         if total == total:  # else one of them is missing
             return dict(zip(self._names, values, strict=True))
-        shown = (None if value != value else value for value in values)
-        return dict(zip(self._names, shown, strict=True))
+        found: dict[str, float | None] = {}
+        for name, value in zip(self._names, values, strict=True):
+            if value != value:
+                self.missing[name] += 1 / self._rate
+                found[name] = None
+            else:
+                found[name] = value
+        return found

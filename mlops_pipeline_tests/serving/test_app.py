@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlops_pipeline.features.online import publish
 from mlops_pipeline.serving.faults import Faults, FaultSpec
+from mlops_pipeline.serving.records import Call, RecordMaker
 from mlops_pipeline.serving.request_log import Arm, Outcome
 from mlops_pipeline_tests.serving.asgi import JSON, Service
 from mlops_pipeline_tests.serving.conftest import MakeService
@@ -262,3 +263,21 @@ def test_metrics_count_requests_warnings_and_the_look_ups_age(service: Service) 
         f'mlops_fault_drill{{{same},version="7"}} 0.0',
     ):
         assert line in text.splitlines()
+
+
+def test_metrics_count_the_answers_that_lacked_a_feature(service: Service) -> None:
+    predict(service, body(temp=None))
+    predict(service, body())
+    service.log.close()  # records are made in its thread
+    lines = get(service, "/metrics").text.splitlines()
+    same = 'model="flight_delay",version="7"'
+    assert f'mlops_missing_features_total{{feature="temp",{same}}} 1.0' in lines
+    assert f'mlops_missing_features_total{{feature="humid",{same}}} 0.0' in lines
+
+
+def test_of_a_sampled_log_each_record_stands_for_several_answers() -> None:
+    maker = RecordMaker("m", "1", flights(), rate=0.25)
+    width = len(flights().features.columns)
+    call = Call(Arm.LIVE, 0.0, "a", vector=array("d", [float("nan")] * width))
+    maker.make(call)
+    assert set(maker.missing.values()) == {4.0}
