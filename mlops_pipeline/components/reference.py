@@ -43,7 +43,7 @@ class Reference:
     features: pd.DataFrame
     scores: np.ndarray
     importance: dict[str, float]
-    calibration: Calibration  # learnt on the rows that judged it, which it never saw
+    calibration: Calibration | None  # by the rows that judged it; None: scores are no chances
 
 
 def training_reference(contract: ModelContract, house: House, version: VersionRow) -> Reference:
@@ -60,7 +60,9 @@ def training_reference(contract: ModelContract, house: House, version: VersionRo
         _frame(files[FEATURES]),
         _frame(files[SCORES])["score"].to_numpy(),
         msgspec.json.decode(files[IMPORTANCE], type=dict[str, float]),
-        calibrate(judged["score"].to_numpy(), judged["label"].to_numpy()),
+        calibrate(judged["score"].to_numpy(), judged["label"].to_numpy())
+        if contract.kind.counts_yes
+        else None,
     )
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 
 from mlops_pipeline.components.metadata import picture, table
 from mlops_pipeline.monitoring.cohort import Cohort
-from mlops_pipeline.monitoring.estimate import ASSUMES
+from mlops_pipeline.monitoring.estimate import ASSUMES, UNESTIMATED
 from mlops_pipeline.monitoring.figures import drift_figure, maturity_figure, slice_figure
 from mlops_pipeline.monitoring.firing import Firing
 from mlops_pipeline.monitoring.live import LivePerformance
@@ -84,7 +84,7 @@ def performance_metadata(found: LivePerformance, firing: Firing, stored: str) ->
         "outcome": found.outcome.value,
         "reason": found.reason,
         "report": stored,
-        "an estimate assumes": ASSUMES,
+        "an estimate assumes": UNESTIMATED if found.estimated is None else ASSUMES,
         "metrics": table(
             {
                 "metric": name,

@@ -61,6 +61,7 @@ class Task:
     gaps: tuple[str, ...]  # between fairness groups
     answer: Mapping[str, str]
     calibrated: bool  # its scores are probabilities
+    counts_yes: bool  # labels are yes or no: positives are counted, and the two errors have costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ TASKS: dict[str, Task] = {
         gaps=("selection_rate", "true_positive_rate", "false_positive_rate", "calibration"),
         answer={"probability": "double", "answer": "boolean"},
         calibrated=True,
+        counts_yes=True,
     ),
     "regression": Task(
         name="regression",
@@ -85,6 +87,7 @@ TASKS: dict[str, Task] = {
         gaps=("mean_error", "mean_absolute_error"),
         answer={"prediction": "double"},
         calibrated=False,
+        counts_yes=False,
     ),
 }
 YES_OR_NO = Question("binary")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mlops_pipeline.contract.columns import Target
 from mlops_pipeline.contract.model import ModelContract
 
 
@@ -28,7 +27,7 @@ def label(contract: ModelContract, frame: pd.DataFrame) -> np.ndarray:
 
     binary: 1.0 above the bound, else 0.0. regression: the number, held within its limits.
     """
-    return _LABELS[contract.task](contract.target, frame[contract.target.column].to_numpy())
+    return _LABELS[contract.task](contract, frame[contract.target.column].to_numpy())
 
 
 def yes_or_no(contract: ModelContract, frame: pd.DataFrame) -> np.ndarray:
@@ -41,7 +40,16 @@ def yes_or_no(contract: ModelContract, frame: pd.DataFrame) -> np.ndarray:
 
 def yes_of(contract: ModelContract, outcome: np.ndarray) -> np.ndarray:
     """`yes_or_no` of values of the target's column."""
-    return _above(contract.target, outcome)
+    return _above(contract, outcome)
+
+
+def within_limits(contract: ModelContract, labels: np.ndarray) -> np.ndarray:
+    """Labels held within the target's limits, where it has any; NaN stays."""
+    target = contract.target
+    if target.lowest is None and target.highest is None:
+        return labels
+    held: np.ndarray = np.clip(labels, target.lowest, target.highest)
+    return held
 
 
 def contrast(labels: np.ndarray, task: str) -> np.ndarray:
@@ -67,19 +75,15 @@ def days(contract: ModelContract, frame: pd.DataFrame) -> np.ndarray:
     return times.astype("datetime64[D]").astype(np.int64)
 
 
-def _above(target: Target, outcome: np.ndarray) -> np.ndarray:
-    numbers = outcome.astype(np.float64)
-    if target.above is None:
+def _above(contract: ModelContract, outcome: np.ndarray) -> np.ndarray:
+    numbers, bound = outcome.astype(np.float64), contract.target.above
+    if bound is None:
         return np.full(len(numbers), np.nan)
-    return np.where(np.isnan(numbers), np.nan, numbers > target.above)
+    return np.where(np.isnan(numbers), np.nan, numbers > bound)
 
 
-def _number(target: Target, outcome: np.ndarray) -> np.ndarray:
-    numbers: np.ndarray = outcome.astype(np.float64)
-    if target.lowest is None and target.highest is None:
-        return numbers
-    held: np.ndarray = np.clip(numbers, target.lowest, target.highest)
-    return held
+def _number(contract: ModelContract, outcome: np.ndarray) -> np.ndarray:
+    return within_limits(contract, outcome.astype(np.float64))
 
 
 _LABELS = {"binary": _above, "regression": _number}

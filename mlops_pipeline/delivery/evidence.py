@@ -56,7 +56,7 @@ class ShadowEvidence:
 
     n: int
     bad: dict[str, int]  # of the candidate, by guard
-    shifts: tuple[float, ...]  # |score of candidate - score of stable| where both answered
+    shifts: tuple[float, ...]  # |score of candidate - score of stable|, at most the plan's reach
     scores: tuple[tuple[float, float], ...] = ()  # (stable, candidate), in the same order
 
 
@@ -150,8 +150,13 @@ def shadow_evidence(
     candidate: Iterable[RequestRecord],
     *,
     guards: tuple[GuardPlan, ...],
+    reach: float = 1.0,
 ) -> ShadowEvidence:
-    """The pairs among the stable's live records and the candidate's mirrored ones."""
+    """The pairs among the stable's live records and the candidate's mirrored ones.
+
+    Scores may be any numbers, while the test of their mean needs a bound: differences beyond
+    `reach` count as `reach`.
+    """
     answered = {record.id: record for record in stable if record.outcome is Outcome.OK}
     tally = _Counter()
     shifts = []
@@ -164,7 +169,7 @@ def shadow_evidence(
         seen.add(original.unit)
         tally.add(guard.name for guard in guards if _copy_is_bad(copy, guard))
         if copy.score is not None and original.score is not None:
-            shifts.append(min(1.0, abs(copy.score - original.score)))
+            shifts.append(min(reach, abs(copy.score - original.score)))
             scores.append((original.score, copy.score))
     return ShadowEvidence(tally.n, tally.bad, tuple(shifts), tuple(scores))
 

@@ -61,4 +61,5 @@ def _shadow(world: World, row: RolloutRow, plan: RolloutPlan) -> ShadowEvidence:
         read_records(folder / row.stable, since, arm=Arm.LIVE),
         read_records(folder / row.candidate, since, arm=Arm.SHADOW),
         guards=plan.guards,
+        reach=plan.score_reach,
     )

@@ -137,7 +137,7 @@ def _against(plan: RolloutPlan, evidence: StageEvidence) -> tuple[Finding, ...]:
             found.append(_finding(guard.name, "shadow", n, bad, guard.budget, log_e, limit))
     if evidence.shadow is not None:
         found += _distribution(evidence.shadow, plan.max_score_psi)
-        found.append(_score_shift(evidence.shadow, plan.max_score_shift, limit))
+        found.append(_score_shift(evidence.shadow, plan, limit))
     if evidence.live is not None:
         found += [_split(stage) for stage in evidence.live.stages if 0 < stage.share < 1]
     return tuple(found)
@@ -233,9 +233,10 @@ def _ends_in_promotion(stop: Stop) -> bool:
     return stop.last_step or stop.phase in (Phase.BAKE, Phase.APPROVE_PROMOTION)
 
 
-def _score_shift(shadow: ShadowEvidence, limit: float, e_limit: float) -> Finding:
-    n = len(shadow.shifts)
-    log_e = float(sequential.log_e_mean_above(shadow.shifts, limit)) if n else 0.0
+def _score_shift(shadow: ShadowEvidence, plan: RolloutPlan, e_limit: float) -> Finding:
+    n, limit, reach = len(shadow.shifts), plan.max_score_shift, plan.score_reach
+    shares = [shift / reach for shift in shadow.shifts]
+    log_e = float(sequential.log_e_mean_above(shares, limit / reach)) if n else 0.0
     mean = math.fsum(shadow.shifts) / n if n else None
     above = sum(shift > limit for shift in shadow.shifts)
     return Finding("score", "score_shift", mean, limit, n, above, _exp(log_e), e_limit)

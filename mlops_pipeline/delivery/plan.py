@@ -12,6 +12,7 @@ from mlops_pipeline.data.objects import canonical_json, digest_of
 from mlops_pipeline.delivery.assignment import TOTAL_WEIGHT
 from mlops_pipeline.ledger.rollouts import RolloutState
 
+FAR = 10.0  # numbers that lie further apart than so many allowed shifts count as so far
 REFUSED = "refused"  # the guard that every plan has: requests that a server calls wrong
 
 
@@ -48,6 +49,7 @@ class RolloutPlan:
     approve_promotion: bool
     approve_seconds: float = 72 * 3600.0  # after which a question, or an answer, is too old
     four_eyes: bool = False  # two people, neither of whom began the rollout
+    score_reach: float = 1.0  # the largest difference of two scores that counts
     max_score_psi: float = 1.0  # between both versions' scores of the same requests, in shadow
     glass_until: float | None = None  # unix seconds: checklist and approvals were overridden
 
@@ -102,10 +104,14 @@ def plan_rollout(contract: ModelContract) -> RolloutPlan:
     said = contract.rollout
     guards = [GuardPlan(g.name, g.budget, g.tolerance, g.over_ms) for g in said.guards]
     tolerance = max(guard.tolerance for guard in guards)
+    shift, reach = said.max_score_shift, said.max_score_shift * FAR
+    if contract.kind.calibrated:
+        shift, reach = min(shift, 0.99), 1.0
     return RolloutPlan(
         model=contract.name,
         shadow_requests=said.shadow_requests,
-        max_score_shift=min(said.max_score_shift, 0.99),
+        max_score_shift=shift,
+        score_reach=reach,
         weights=tuple(max(1, round(step * TOTAL_WEIGHT / 100)) for step in said.steps),
         requests_per_step=said.requests_per_step,
         alpha=said.alpha,

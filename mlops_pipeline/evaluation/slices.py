@@ -67,7 +67,7 @@ def cut_values(
 
 def positives_of(contract: ModelContract, labels: np.ndarray) -> int | None:
     """How many rows say yes; None where that is not the question."""
-    return int(labels.sum()) if contract.task == "binary" else None
+    return int(labels.sum()) if contract.kind.counts_yes else None
 
 
 def large_enough(contract: ModelContract, declared: Slice, labels: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.data.labels import within_limits
 from mlops_pipeline.monitoring.labels import LabelRecord, by_prediction
 from mlops_pipeline.monitoring.maturity import MaturityCurve, learn_maturity
 
@@ -89,17 +90,19 @@ def join_labels(
 ) -> pd.DataFrame:
     """Every prediction with what is known of it at `as_of`: a missing label stays visible.
 
-    Adds `label` (1, 0 or NaN), `told` (a label record is there, be it "none"), `corrected`,
-    `weight` (one over the probability with which it left a record and was chosen for a label) and
-    `matured` (its event is at least `maturity_hours` ago; without them the contract's label delay).
+    Adds `label` (as a model learns it, or NaN), `told` (a label record is there, be it "none"),
+    `corrected`, `weight` (one over the probability with which it left a record and was chosen for
+    a label) and `matured` (its event is at least `maturity_hours` ago; without them the contract's
+    label delay).
     """
     known = by_prediction(record for record in labels if record.label_time <= as_of)
     told = [known.get(name) for name in predictions["id"]]
     joined = predictions.copy()
-    joined["label"] = np.array(
+    came = np.array(
         [np.nan if one is None or one.current is None else one.current for one in told],
         dtype=np.float64,
     )
+    joined["label"] = within_limits(contract, came)
     joined["told"] = np.array([one is not None for one in told], dtype=bool)
     joined["corrected"] = np.array(
         [one is not None and one.corrections > 0 for one in told], dtype=bool

@@ -14,6 +14,10 @@ ASSUMES = (
     "the same inputs still mean the same chances (no concept shift), and live rows lie where the "
     "release was judged; the estimate is never a gate"
 )
+UNESTIMATED = (
+    "nothing is estimated: only the chances of yes or no say what to expect of answers; these have "
+    "to wait for their labels"
+)
 ESTIMATED = ("roc_auc", "log_loss", "brier", "accuracy", "f1")
 
 

@@ -6,9 +6,10 @@ A prediction's first label and every later correction are kept, each with the ti
 known: what a report said then can be computed again now.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 
 import msgspec
@@ -22,23 +23,23 @@ class LabelRecord:
     """What became known of one prediction; times are the entity's local time, without zone."""
 
     prediction_id: str
-    label: float | None  # 1 or 0; None: it is known that there will be none
+    label: float | None  # as the task has it; None: it is known that there will be none
     event_time: datetime
     label_time: datetime  # when this was known
     sampled: float = 1.0  # the probability with which this prediction was chosen to get a label
 
 
-def append(folder: Path, labels: Sequence[LabelRecord]) -> Path:
+def append(folder: Path, labels: Sequence[LabelRecord], *, task: str = "binary") -> Path:
     """The batch is in the inbox, durably; appending it again changes nothing.
 
     Raises:
-        MonitoringError: a label is neither 0 nor 1, was known before its event, or the batch is
+        MonitoringError: a label is none of the task's, was known before its event, or the batch is
             empty.
     """
     if not labels:
         raise MonitoringError("an empty batch of labels; append only what arrived")
     for record in labels:
-        _require_sound(record)
+        _require_sound(record, task)
     content = b"".join(msgspec.json.encode(record) + b"\n" for record in labels)
     path = folder / f"labels-{digest_of(content)[:24]}.jsonl"
     if not path.exists():
@@ -99,10 +100,11 @@ def by_prediction(labels: Iterable[LabelRecord]) -> dict[str, LabelHistory]:
     return histories
 
 
-def _require_sound(record: LabelRecord) -> None:
+def _require_sound(record: LabelRecord, task: str) -> None:
     where = f"label of prediction {record.prediction_id!r}"
-    if record.label is not None and record.label not in (0.0, 1.0):
-        raise MonitoringError(f"{where} is {record.label}; it is 0, 1 or null")
+    good, wanted = _GOOD[task]
+    if record.label is not None and not good(record.label):
+        raise MonitoringError(f"{where} is {record.label}; it is {wanted} or null")
     if not 0 < record.sampled <= 1:
         raise MonitoringError(f"{where} was sampled with probability {record.sampled}; not 0 to 1")
     if record.event_time.tzinfo is not None or record.label_time.tzinfo is not None:
@@ -111,3 +113,9 @@ def _require_sound(record: LabelRecord) -> None:
         raise MonitoringError(
             f"{where} was known at {record.label_time}, before its event at {record.event_time}"
         )
+
+
+_GOOD: dict[str, tuple[Callable[[float], bool], str]] = {
+    "binary": (lambda label: label in (0.0, 1.0), "0, 1"),
+    "regression": (isfinite, "a finite number"),
+}

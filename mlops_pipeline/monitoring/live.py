@@ -25,7 +25,7 @@ class LiveSlice:
     value: str
     metric: str
     rows: int
-    positives: int
+    positives: int | None  # where labels are yes or no
     estimate: Estimate
 
 
@@ -56,12 +56,12 @@ class LivePerformance:
     without_label: int  # of the matured: known never to get one
     missing: int  # of the matured: not told
     corrected: int  # of the labelled
-    positives: int
+    positives: int | None  # where labels are yes or no
     metrics: dict[str, Estimate]
     trusted: bool  # enough rows, and enough of them labelled
     reason: str
     outcome: PerformanceOutcome = PerformanceOutcome.UNKNOWN
-    estimated: dict[str, float] | None = None  # from scores alone; None: no calibration was given
+    estimated: dict[str, float] | None = None  # from scores alone; None: nothing to calibrate by
     bounds: tuple[BoundFinding, ...] = ()
     slices: tuple[LiveSlice, ...] = ()
 

@@ -15,7 +15,8 @@ from mlops_pipeline.ledger.looks import Look, LookKind
 from mlops_pipeline.monitoring.estimate import ASSUMES
 from mlops_pipeline.monitoring.figures import LOUD, QUIET, as_png
 
-SHOWN = ("roc_auc", "log_loss", "ece", "cost")
+SHOWN = ("roc_auc", "log_loss", "ece", "cost", "mae", "rmse", "r2", "quantile_coverage")
+PANELS = 4
 
 
 def live_page(tx: Connection, models: Sequence[str], now: datetime) -> str:
@@ -48,7 +49,8 @@ def live_page(tx: Connection, models: Sequence[str], now: datetime) -> str:
 def performance_figure(seen: Sequence[Look]) -> bytes:
     """Each metric by window with its interval, and what the scores alone had promised (PNG)."""
     figure = Figure(figsize=(11, 2.6), layout="constrained")
-    for axes, metric in zip(figure.subplots(1, len(SHOWN)), SHOWN, strict=True):
+    shown = [name for name in SHOWN if name in seen[-1].numbers["metrics"]][:PANELS]
+    for axes, metric in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         _metric(axes, seen, metric)
     return as_png(figure)
 

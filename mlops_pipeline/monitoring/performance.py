@@ -15,6 +15,7 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER
 from mlops_pipeline.errors import MonitoringError
 from mlops_pipeline.evaluation.records import Estimate, finite
+from mlops_pipeline.evaluation.slices import positives_of
 from mlops_pipeline.monitoring.estimate import Calibration, expect
 from mlops_pipeline.monitoring.live import BoundFinding, LivePerformance, PerformanceOutcome
 from mlops_pipeline.monitoring.scoring import Scoring
@@ -69,7 +70,7 @@ def judge_performance(
         without_label=int((matured["told"] & matured["label"].isna()).sum()),
         missing=missing,
         corrected=int(scored["corrected"].sum()),
-        positives=int(scored["label"].sum()),
+        positives=positives_of(contract, scored["label"].to_numpy(dtype=np.float64)),
         metrics=metrics,
         trusted=trusted,
         reason=reason,

@@ -9,9 +9,9 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Slice
 from mlops_pipeline.evaluation.estimates import RANGE, UNBOUNDED, estimate
 from mlops_pipeline.evaluation.intervals import Draws, draw_groups, draw_metric
-from mlops_pipeline.evaluation.measures import METRICS, measure
+from mlops_pipeline.evaluation.measures import measure
 from mlops_pipeline.evaluation.records import Estimate
-from mlops_pipeline.evaluation.slices import cut_values
+from mlops_pipeline.evaluation.slices import cut_values, large_enough, positives_of
 from mlops_pipeline.monitoring import weighted
 from mlops_pipeline.monitoring.live import LiveSlice
 
@@ -45,12 +45,18 @@ class Scoring:
         )
 
     def metrics(self) -> dict[str, Estimate]:
-        """Every metric with its interval, by the same arithmetic as before the release."""
+        """Every metric of the task with its interval, by the arithmetic of the release."""
         if self.draws is None:
-            return dict.fromkeys([*METRICS, COST], NOTHING)
+            return dict.fromkeys(self._named(), NOTHING)
         rows = np.arange(len(self.labels))
-        found = {name: self._metric(name, rows, self.draws) for name in METRICS}
-        return {**found, COST: self._cost()}
+        return {
+            name: self._cost() if name == COST else self._metric(name, rows, self.draws)
+            for name in self._named()
+        }
+
+    def _named(self) -> tuple[str, ...]:
+        kind = self.contract.kind
+        return (*kind.metrics, COST) if kind.counts_yes else kind.metrics
 
     def slices(self, features: pd.DataFrame) -> list[LiveSlice]:
         """Every value of every declared slice that the features can cut."""
@@ -66,24 +72,23 @@ class Scoring:
         found = []
         for index, name in enumerate(names):
             rows = np.flatnonzero(place == index)
-            positives = int(self.labels[rows].sum())
-            enough = len(rows) >= declared.min_rows and positives >= declared.min_positives
+            positives = positives_of(self.contract, self.labels[rows])
             value = NOTHING
-            if enough and self.draws is not None:
+            if large_enough(self.contract, declared, self.labels[rows]) and self.draws is not None:
                 value = self._metric(declared.metric, rows, self.draws.only(rows))
             found.append(LiveSlice(declared.by, name, declared.metric, len(rows), positives, value))
         return found
 
     def _metric(self, name: str, rows: np.ndarray, draws: Draws) -> Estimate:
-        bounds = self.contract.acceptance
+        confidence, bar = self.contract.acceptance.confidence, self.contract.bar
         labels, scores, weights = self.labels[rows], self.scores[rows], self.weights[rows]
         if (weights == weights[0]).all():
-            point = measure(name, labels, scores, bounds.threshold)
-            drawn = draw_metric(name, draws, labels, scores, bounds.threshold)
+            point = measure(name, labels, scores, bar)
+            drawn = draw_metric(name, draws, labels, scores, bar)
         else:
-            point = weighted.measure(name, labels, scores, weights, bounds.threshold)
-            drawn = weighted.draw(name, draws, labels, scores, weights, bounds.threshold)
-        return estimate(point, drawn, draws, bounds.confidence, RANGE.get(name, UNBOUNDED))
+            point = weighted.measure(name, labels, scores, weights, bar)
+            drawn = weighted.draw(name, draws, labels, scores, weights, bar)
+        return estimate(point, drawn, draws, confidence, RANGE.get(name, UNBOUNDED))
 
     def _cost(self) -> Estimate:
         assert self.draws is not None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlops_pipeline.contract.tasks import YES_OR_NO, Question
+from mlops_pipeline.contract.tasks import TASKS, YES_OR_NO, Question
 from mlops_pipeline.errors import TrainingError
 from mlops_pipeline.features.matrix import FeatureMatrix
 
@@ -41,7 +41,7 @@ class LabelledRows:
     @property
     def positives(self) -> int | None:
         """How many rows are labelled yes; None where labels say something else."""
-        return int(self.labels.sum()) if self.question.task == "binary" else None
+        return int(self.labels.sum()) if TASKS[self.question.task].counts_yes else None
 
     def relabelled(self, labels: np.ndarray) -> "LabelledRows":
         """The same rows with other labels."""

@@ -98,3 +98,13 @@ def test_a_copy_refused_by_the_candidate_is_its_failure():
         guards=GUARDS,
     )
     assert (found.n, found.bad, found.shifts) == (2, {"error": 2, "refused": 1}, ())
+
+
+def test_numbers_that_lie_far_apart_count_as_the_reach():
+    stable = [record("a", -40.0), record("b", 900.0)]
+    copies = [record("a", -35.0), record("b", 100.0)]
+
+    found = shadow_evidence(stable, copies, guards=GUARDS, reach=200.0)
+
+    assert found.shifts == (5.0, 200.0)
+    assert found.scores == ((-40.0, -35.0), (900.0, 100.0))

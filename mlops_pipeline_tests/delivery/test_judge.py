@@ -198,3 +198,16 @@ def test_a_candidate_that_fails_much_more_often_is_found_within_a_hundred_of_its
 def test_a_finding_prints_both_sides():
     finding = Finding("error", "budget", None, 0.05, 0, 0, 1.0, 160.0)
     assert str(finding) == "error (budget): none against 0.05 on 0, e-value 1 < 160"
+
+
+@pytest.mark.parametrize("unit", [1.0, 60.0])
+def test_numbers_that_move_too_far_roll_back_in_any_unit(unit: float):
+    plan = replace(PLAN, max_score_shift=20 * unit, score_reach=200 * unit)
+    evidence = StageEvidence(stop=SHADOW, since=NOW, candidate_ready=True)
+
+    def seen(shift: float) -> Judgement:
+        found = ShadowEvidence(60, {}, tuple([shift * unit] * 60))
+        return judge(plan, replace(evidence, shadow=found), now=NOW)
+
+    assert seen(5).action is Action.ADVANCE
+    assert seen(150).action is Action.ROLL_BACK
