@@ -36,5 +36,6 @@ def next_steps(made: NewModel, settings: Settings) -> Iterator[str]:
         folders = ":".join(str(f) for f in (*settings.contract_folders, made.folder.parent))
         yield f"  export MLOPS_CONTRACTS={folders}"
     yield f"  mlops contract check {made.folder}"
+    yield f"  mlops snapshots preview {made.name} 2024-01   # read a month and check it"
     yield f"  mlops dev          # then launch {made.name}__ingest and {made.name}__train"
     yield "Then put your rows into source.py, your columns and promises into contract.yaml."
