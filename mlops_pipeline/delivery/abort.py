@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops_pipeline.delivery.moves import decided
 from mlops_pipeline.delivery.rollback import end_rollout
 from mlops_pipeline.delivery.world import World, salt_of
 from mlops_pipeline.errors import DeliveryError
-from mlops_pipeline.ledger import decisions, rollouts
+from mlops_pipeline.ledger import rollouts
 from mlops_pipeline.ledger.rollouts import LAWFUL, RolloutRow, RolloutState
 from mlops_pipeline.ledger.store import reading, transaction
 
@@ -45,22 +46,11 @@ def abort_rollout(world: World, model: str, *, reason: str, by: str, now: dateti
         condemns=False,
     )
     with transaction(world.engine) as tx:
-        decisions.record(
-            tx,
-            row.id,
-            generation=row.generation,
+        ended = decided(
+            *(tx, row, RolloutState.ABORTED),
             action="abort",
             verdict=reason,
             evidence={"by": by, "condemned": False, "weight": retreat.weight},
-            now=now,
-            actor=by,
-        )
-        ended = rollouts.transition(
-            tx,
-            row.id,
-            seen_generation=row.generation,
-            state=RolloutState.ABORTED,
-            reason=reason,
             now=now,
             actor=by,
         )

@@ -1,6 +1,6 @@
 """Gathering what the judge looks at: the router's log, both servers' records, the node's view."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from mlops_pipeline.delivery import approvals
 from mlops_pipeline.delivery.access_log import AccessLog, Position, access_log_path
@@ -11,7 +11,8 @@ from mlops_pipeline.delivery.evidence import (
     shadow_evidence,
 )
 from mlops_pipeline.delivery.judge import StageEvidence
-from mlops_pipeline.delivery.plan import Phase, RolloutPlan, Stop
+from mlops_pipeline.delivery.labels import LabelEvidence, label_evidence
+from mlops_pipeline.delivery.plan import LabelPlan, Phase, RolloutPlan, Stop
 from mlops_pipeline.delivery.router import cluster_name
 from mlops_pipeline.delivery.view import NodeView
 from mlops_pipeline.delivery.world import World, salt_of
@@ -27,6 +28,8 @@ def gather(
     salt = salt_of(row)
     host = view.host(row.model, row.candidate)
     shadowing = stop.phase in (Phase.SHADOW, Phase.APPROVE_TRAFFIC)
+    ending = stop.phase in (Phase.BAKE, Phase.APPROVE_PROMOTION)
+    baking = row.evidence_from.get("baking")
     asks = stop.state is RolloutState.AWAITING_APPROVAL
     with reading(world.engine) as tx:
         said = approvals.standing(tx, row, plan, stop, now=now) if asks else None
@@ -39,6 +42,8 @@ def gather(
         retreat=view.retreat_of(row.model, row.candidate, salt),
         approved=said is not None and said.approved,
         unapproved="" if said is None else said.missing,
+        labelled=_labelled(world, row, plan.labels) if ending and plan.labels else None,
+        baking=None if baking is None else datetime.fromtimestamp(baking, UTC),
     )
 
 
@@ -62,4 +67,16 @@ def _shadow(world: World, row: RolloutRow, plan: RolloutPlan) -> ShadowEvidence:
         read_records(folder / row.candidate, since, arm=Arm.SHADOW),
         guards=plan.guards,
         reach=plan.score_reach,
+    )
+
+
+def _labelled(world: World, row: RolloutRow, plan: LabelPlan) -> LabelEvidence:
+    folder = world.settings.request_log / row.model
+    since = float(row.evidence_from["since"])
+    return label_evidence(
+        world.labels(row.model),
+        candidate=read_records(folder / row.candidate, since, arm=Arm.LIVE),
+        copies=read_records(folder / row.candidate, since, arm=Arm.SHADOW),
+        stable=read_records(folder / row.stable, since, arm=Arm.LIVE),
+        threshold=plan.threshold,
     )

@@ -13,7 +13,8 @@ from mlops_pipeline.delivery import sequential
 from mlops_pipeline.delivery.distribution import score_psi
 from mlops_pipeline.delivery.evidence import LiveEvidence, LiveStage, ShadowEvidence, Tally
 from mlops_pipeline.delivery.journal import Retreat
-from mlops_pipeline.delivery.plan import GuardPlan, Phase, RolloutPlan, Stop
+from mlops_pipeline.delivery.labels import LabelEvidence
+from mlops_pipeline.delivery.plan import GuardPlan, LabelPlan, Phase, RolloutPlan, Stop
 
 APPROVALS = frozenset({Phase.APPROVE_TRAFFIC, Phase.APPROVE_PROMOTION})
 SPLIT_ALPHA = 0.001  # at which the observed split is not the configured one
@@ -32,7 +33,7 @@ class Finding:
     """One test: what was observed, against which limit, on how many units, how strong."""
 
     guard: str
-    test: str  # budget, relative, shadow, score_shift, distribution, split, within
+    test: str  # budget, relative, shadow, score_shift, distribution, split, wrong, paired, within
     value: float | None  # observed share, or mean; None without any outcome
     limit: float
     n: int
@@ -67,6 +68,8 @@ class StageEvidence:
     retreat: Retreat | None = None
     approved: bool = False
     unapproved: str = ""  # who must still say yes
+    labelled: LabelEvidence | None = None  # where the plan asks labels, from the bake on
+    baking: datetime | None = None  # since when everybody is served; a hold does not undo it
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,14 @@ def judge(plan: RolloutPlan, evidence: StageEvidence, *, now: datetime) -> Judge
     if expired is not None:
         return Judgement(Action.ROLL_BACK, "approval", (expired,), against, condemns=False)
     within = _within(plan, evidence.live)
-    findings = (*against, *within)
+    findings = (*against, *within, *_labels_within(plan, evidence))
     missing = _missing(plan, evidence, findings, now)
     if not missing:
         return Judgement(Action.ADVANCE, None, ("every guard is within its budget",), findings)
-    overdue = now >= evidence.since + plan.deadline
+    patience = plan.patience(evidence.stop)
+    overdue = now >= evidence.since + patience
     if overdue:
-        hours = plan.deadline.total_seconds() / 3600
+        hours = patience.total_seconds() / 3600
         missing = (*missing, f"the deadline of {hours:.3g} h for this stop has passed")
     return Judgement(Action.HOLD, None, missing, findings, overdue)
 
@@ -140,7 +144,20 @@ def _against(plan: RolloutPlan, evidence: StageEvidence) -> tuple[Finding, ...]:
         found.append(_score_shift(evidence.shadow, plan, limit))
     if evidence.live is not None:
         found += [_split(stage) for stage in evidence.live.stages if 0 < stage.share < 1]
+    if evidence.labelled is not None and plan.labels is not None:
+        found += _label_findings(evidence.labelled, plan.labels, limit)
     return tuple(found)
+
+
+def _label_findings(seen: LabelEvidence, plan: LabelPlan, limit: float) -> list[Finding]:
+    """Wrong answers: too many, or more than the stable's to the same requests."""
+    alone = float(sequential.log_e_above(seen.wrong, seen.n, plan.max_wrong))
+    mine, n = seen.only_candidate_wrong, seen.discordant
+    paired = float(sequential.log_e_above(mine, n, 0.5))
+    return [
+        _finding("labels", "wrong", seen.n, seen.wrong, plan.max_wrong, alone, limit),
+        _finding("labels", "paired", n, mine, 0.5, paired, limit),
+    ]
 
 
 def _live_findings(guard: GuardPlan, live: LiveEvidence, limit: float) -> list[Finding]:
@@ -183,6 +200,16 @@ def _within(plan: RolloutPlan, live: LiveEvidence | None) -> tuple[Finding, ...]
     return tuple(found)
 
 
+def _labels_within(plan: RolloutPlan, evidence: StageEvidence) -> list[Finding]:
+    """That few enough labelled answers are wrong, from the bake on; without a label, nothing."""
+    if plan.labels is None or evidence.stop.phase not in (Phase.BAKE, Phase.APPROVE_PROMOTION):
+        return []
+    seen = evidence.labelled or LabelEvidence(0, 0)
+    log_e = float(sequential.log_e_below(seen.wrong, seen.n, plan.labels.max_wrong))
+    limit = plan.labels.max_wrong
+    return [_finding("labels", "within", seen.n, seen.wrong, limit, log_e, 1 / plan.alpha)]
+
+
 def _missing(
     plan: RolloutPlan, evidence: StageEvidence, findings: tuple[Finding, ...], now: datetime
 ) -> tuple[str, ...]:
@@ -195,14 +222,19 @@ def _missing(
         why += _missing_in_shadow(plan, evidence.shadow)
     if stop.phase is Phase.STEP:
         why += _missing_in_step(plan, stop, evidence.live)
-    if stop.phase is Phase.BAKE and now < evidence.since + plan.bake:
-        why.append(f"the bake lasts until {(evidence.since + plan.bake).isoformat()}")
+    baked = (evidence.baking or evidence.since) + plan.bake
+    if stop.phase is Phase.BAKE and now < baked:
+        why.append(f"the bake lasts until {baked.isoformat()}")
+    if stop.phase is Phase.BAKE and plan.labels is not None:
+        n = 0 if evidence.labelled is None else evidence.labelled.n
+        if n < plan.labels.answers:
+            why.append(f"labelled answers ({n}) < labels.answers ({plan.labels.answers})")
     if stop.phase in APPROVALS and not evidence.approved:
         why.append(evidence.unapproved or f"nobody approved yet: {stop.phase}")
     for finding in findings:
         if finding.test == "split" and finding.proven:
             why.append(f"the router does not split as configured: {finding}")
-        if finding.test in ("budget", "shadow") and (finding.value or 0) > finding.limit:
+        if finding.test in ("budget", "shadow", "wrong") and (finding.value or 0) > finding.limit:
             why.append(f"observed above budget, not yet proven: {finding}")
         if finding.test == "within" and _ends_in_promotion(stop) and not finding.proven:
             why.append(f"not yet proven to be within budget: {finding}")

@@ -33,7 +33,7 @@ def arrive(
         seen_generation=row.generation,
         state=stop.state,
         step=stop.step,
-        deadline=now + plan.deadline,
+        deadline=now + plan.patience(stop),
         evidence_from={**row.evidence_from, **marks, "stop": index, "asked": row.generation},
         reason=reason,
         now=now,
@@ -71,6 +71,43 @@ def move_pointer(tx: Connection, row: RolloutRow, *, now: datetime, actor: str) 
     )
 
 
+def decided(
+    tx: Connection,
+    row: RolloutRow,
+    state: RolloutState,
+    *,
+    action: str,
+    verdict: str,
+    evidence: Mapping[str, object],
+    now: datetime,
+    actor: str,
+) -> RolloutRow:
+    """Decision and state stand together: the row is in `state`, one generation later.
+
+    Raises:
+        LostRace: it moved meanwhile.
+    """
+    decisions.record(
+        tx,
+        row.id,
+        generation=row.generation,
+        action=action,
+        verdict=verdict,
+        evidence=evidence,
+        now=now,
+        actor=actor,
+    )
+    return rollouts.transition(
+        tx,
+        row.id,
+        seen_generation=row.generation,
+        state=state,
+        reason=verdict,
+        now=now,
+        actor=actor,
+    )
+
+
 def decide(
     tx: Connection,
     row: RolloutRow,
@@ -88,10 +125,12 @@ def decide(
         generation=row.generation,
         action=action,
         verdict="; ".join(judgement.reasons),
-        evidence={
-            "judgement": msgspec.to_builtins(judgement),
-            "candidate_requests": requests,
-        },
+        evidence=evidence_of(judgement, requests),
         now=now,
         actor=actor,
     )
+
+
+def evidence_of(judgement: Judgement, requests: int) -> dict[str, object]:
+    """A judgement as the ledger keeps it."""
+    return {"judgement": msgspec.to_builtins(judgement), "candidate_requests": requests}

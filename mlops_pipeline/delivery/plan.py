@@ -10,6 +10,7 @@ import msgspec
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.objects import canonical_json, digest_of
 from mlops_pipeline.delivery.assignment import TOTAL_WEIGHT
+from mlops_pipeline.errors import ContractError
 from mlops_pipeline.ledger.rollouts import RolloutState
 
 FAR = 10.0  # numbers that lie further apart than so many allowed shifts count as so far
@@ -28,6 +29,15 @@ class GuardPlan:
     budget: float | None
     tolerance: float
     over_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPlan:
+    """What labels must say before a bake ends in a promotion."""
+
+    answers: int  # labelled, of different units
+    max_wrong: float
+    threshold: float  # at which a score says yes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +61,27 @@ class RolloutPlan:
     four_eyes: bool = False  # two people, neither of whom began the rollout
     score_reach: float = 1.0  # the largest difference of two scores that counts
     max_score_psi: float = 1.0  # between both versions' scores of the same requests, in shadow
+    preflight_requests: int = 0  # recent ones, held against the candidate's contract
+    max_refused: float = 0.01  # share of them that it may refuse
+    labels: LabelPlan | None = None  # what the bake asks of labels
     glass_until: float | None = None  # unix seconds: checklist and approvals were overridden
 
     @property
     def hypotheses(self) -> int:
         """Tests that alpha is divided over (Bonferroni): for each guard its budget live, its budget
-        in shadow, and the comparison with the stable; and the shift of scores."""
+        in shadow, and the comparison with the stable; the shift of scores; and what labels say of
+        the candidate alone and beside the stable."""
         budgets = sum(guard.budget is not None for guard in self.guards)
-        return len(self.guards) + 2 * budgets + 1
+        return len(self.guards) + 2 * budgets + 1 + 2 * (self.labels is not None)
 
     @property
     def deadline(self) -> timedelta:
         """How long a stop may take before it holds."""
         return timedelta(seconds=self.deadline_seconds)
+
+    def patience(self, stop: "Stop") -> timedelta:
+        """How long this stop may take: a bake has its own time first."""
+        return self.deadline + (self.bake if stop.phase is Phase.BAKE else timedelta())
 
     @property
     def approval(self) -> timedelta:
@@ -100,8 +118,17 @@ class Stop:
 
 
 def plan_rollout(contract: ModelContract) -> RolloutPlan:
-    """The plan that the contract asks for."""
+    """The plan that the contract asks for.
+
+    Raises:
+        ContractError: it asks labels for what the model's task cannot say.
+    """
     said = contract.rollout
+    if said.labels is not None and contract.task != "binary":
+        raise ContractError(
+            f"{contract.name}: rollout.labels counts wrong answers of yes or no, but the task is "
+            f"{contract.task}; leave it out"
+        )
     guards = [GuardPlan(g.name, g.budget, g.tolerance, g.over_ms) for g in said.guards]
     tolerance = max(guard.tolerance for guard in guards)
     shift, reach = said.max_score_shift, said.max_score_shift * FAR
@@ -124,6 +151,11 @@ def plan_rollout(contract: ModelContract) -> RolloutPlan:
         approve_promotion=contract.approvals.before_promotion,
         approve_seconds=contract.approvals.expire_hours * 3600,
         four_eyes=contract.approvals.four_eyes,
+        preflight_requests=said.preflight_requests,
+        max_refused=said.max_refused,
+        labels=None
+        if said.labels is None
+        else LabelPlan(said.labels.answers, said.labels.max_wrong, contract.acceptance.threshold),
     )
 
 

@@ -20,9 +20,10 @@ from mlops_pipeline.delivery.blame import condemn_version, was_let_off
 from mlops_pipeline.delivery.confirm import Confirmation, confirm_retreat
 from mlops_pipeline.delivery.journal import Retreat
 from mlops_pipeline.delivery.judge import Judgement
+from mlops_pipeline.delivery.moves import decided
 from mlops_pipeline.delivery.world import World, await_host, salt_of
 from mlops_pipeline.errors import DeliveryError, LostRace, NodeUnreachable
-from mlops_pipeline.ledger import champion, decisions, rollouts, versions
+from mlops_pipeline.ledger import champion, rollouts, versions
 from mlops_pipeline.ledger.champion import Champion
 from mlops_pipeline.ledger.rollouts import ENDED, RolloutRow, RolloutState
 from mlops_pipeline.ledger.store import reading, transaction
@@ -128,22 +129,11 @@ def end_rollout(
     evidence = {**facts, "confirmation": msgspec.to_builtins(found)}
     row = _record(world, row, reason=reason, by=by, now=now, evidence=evidence, condemn=condemn)
     with transaction(world.engine) as tx:
-        decisions.record(
-            tx,
-            row.id,
-            generation=row.generation,
+        decided(
+            *(tx, row, RolloutState.ROLLED_BACK),
             action="confirm",
-            verdict="zero weight",
+            verdict=reason,
             evidence=msgspec.to_builtins(found),
-            now=now,
-            actor=by,
-        )
-        rollouts.transition(
-            tx,
-            row.id,
-            seen_generation=row.generation,
-            state=RolloutState.ROLLED_BACK,
-            reason=reason,
             now=now,
             actor=by,
         )
@@ -200,22 +190,11 @@ def _record(
     if row.state is RolloutState.ROLLING_BACK or row.state in ENDED:
         return row
     with transaction(world.engine) as tx:
-        decisions.record(
-            tx,
-            row.id,
-            generation=row.generation,
+        moved = decided(
+            *(tx, row, RolloutState.ROLLING_BACK),
             action="roll_back",
             verdict=reason,
             evidence=evidence,
-            now=now,
-            actor=by,
-        )
-        moved = rollouts.transition(
-            tx,
-            row.id,
-            seen_generation=row.generation,
-            state=RolloutState.ROLLING_BACK,
-            reason=reason,
             now=now,
             actor=by,
         )

@@ -10,18 +10,21 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from mlops_pipeline.delivery.access_log import access_log_path, end_of
 from mlops_pipeline.delivery.gather import gather
 from mlops_pipeline.delivery.judge import Action, Judgement, StageEvidence, judge
-from mlops_pipeline.delivery.moves import arrive, decide, move_pointer
+from mlops_pipeline.delivery.moves import arrive, decide, decided, evidence_of, move_pointer
 from mlops_pipeline.delivery.plan import Phase, RolloutPlan, Stop, itinerary, parse_plan
+from mlops_pipeline.delivery.preflight import SchemaFinding, schema_finding, waits_for
 from mlops_pipeline.delivery.rollback import end_rollout
 from mlops_pipeline.delivery.router import Arms
 from mlops_pipeline.delivery.settle import settle
 from mlops_pipeline.delivery.view import NodeView
-from mlops_pipeline.delivery.world import World, ensure_host, salt_of
+from mlops_pipeline.delivery.world import Notice, World, salt_of
 from mlops_pipeline.errors import StaleGeneration
-from mlops_pipeline.ledger import overrides, rollouts, versions
+from mlops_pipeline.ledger import overrides, rollouts
 from mlops_pipeline.ledger.audit import PIPELINE
 from mlops_pipeline.ledger.rollouts import ENDED, RolloutRow, RolloutState
 from mlops_pipeline.ledger.store import reading, transaction
@@ -126,7 +129,8 @@ def act(
 
 
 def _preflight(world: World, row: RolloutRow, *, now: datetime, actor: str) -> StepOutcome:
-    """Both servers answer and the router serves the stable before a copy of a request is sent."""
+    """Servers are warm, the way back is proven and users' requests are understood before a copy of
+    one is sent; a candidate that would refuse them is given up."""
     plan = parse_plan(row.plan)
     if row.state is RolloutState.PLANNED:
         with transaction(world.engine) as tx:
@@ -139,12 +143,12 @@ def _preflight(world: World, row: RolloutRow, *, now: datetime, actor: str) -> S
                 now=now,
                 actor=actor,
             )
-    with reading(world.engine) as tx:
-        pair = [versions.get(tx, row.model, version) for version in (row.stable, row.candidate)]
-    hosts = [ensure_host(world, version) for version in pair]
-    late = [host.spec.version for host in hosts if not host.ready]
-    if late:
-        return StepOutcome(row, "hold", (f"servers not ready: versions {', '.join(late)}",))
+    missing = waits_for(world, row)
+    if missing:
+        return StepOutcome(row, "hold", (missing,))
+    schema = None if plan.glass_until else schema_finding(world, row, plan)
+    if schema is not None and schema.share > plan.max_refused:
+        return _give_up(world, row, plan, schema, now=now, actor=actor)
     stop = itinerary(plan)[0]
     begin = end_of(access_log_path(world.settings.home))
     with transaction(world.engine) as tx:
@@ -157,6 +161,35 @@ def _preflight(world: World, row: RolloutRow, *, now: datetime, actor: str) -> S
         )
     _obey(world, row, plan, stop)
     return StepOutcome(row, "advance", ("both servers are ready",))
+
+
+def _give_up(
+    world: World,
+    row: RolloutRow,
+    plan: RolloutPlan,
+    schema: SchemaFinding,
+    *,
+    now: datetime,
+    actor: str,
+) -> StepOutcome:
+    """No user has met the candidate, and somebody hears why none will."""
+    said = (
+        f"it would refuse what users send: {schema.share:.3g} > max_refused "
+        f"{plan.max_refused:g} ({schema})"
+    )
+    with transaction(world.engine) as tx:
+        row = decided(
+            *(tx, row, RolloutState.ABORTED),
+            action="refuse",
+            verdict=said,
+            evidence={"schema": msgspec.to_builtins(schema), "limit": plan.max_refused},
+            now=now,
+            actor=actor,
+        )
+        cause = f"version {row.candidate} refuses requests"
+        summary = f"{row.model}: version {row.candidate} is not rolled out: {said}"
+        world.notify(tx, Notice(row.model, cause, summary, schema.fields), now=now)
+    return StepOutcome(row, "refuse", (said,))
 
 
 def _obey(world: World, row: RolloutRow, plan: RolloutPlan, stop: Stop) -> NodeView:
@@ -202,13 +235,11 @@ def _hold(
     waits = looked.stop.state is RolloutState.AWAITING_APPROVAL
     if judgement.overdue and not waits and row.state is not RolloutState.HOLDING:
         with transaction(world.engine) as tx:
-            decide(tx, row, "hold", judgement, requests, now=now, actor=actor)
-            row = rollouts.transition(
-                tx,
-                row.id,
-                seen_generation=row.generation,
-                state=RolloutState.HOLDING,
-                reason="; ".join(judgement.reasons),
+            row = decided(
+                *(tx, row, RolloutState.HOLDING),
+                action="hold",
+                verdict="; ".join(judgement.reasons),
+                evidence=evidence_of(judgement, requests),
                 now=now,
                 actor=actor,
             )
@@ -234,7 +265,10 @@ def _advance(
             if plan.glass_until is None:
                 overrides.close(tx, row.model, why=f"rollout {row.id}", now=now, actor=actor)
         reason = "; ".join(reasons)
-        row = arrive(tx, row, stop, index, marks={}, reason=reason, now=now, actor=actor)
+        marks = {}
+        if stop.phase is Phase.BAKE:  # after a hold it has baked for what it has
+            marks["baking"] = row.evidence_from.get("baking", now.timestamp())
+        row = arrive(tx, row, stop, index, marks=marks, reason=reason, now=now, actor=actor)
     if promotes:
         reasons = (*reasons, *settle(world, row.model, now=now))
     else:

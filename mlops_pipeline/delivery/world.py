@@ -10,6 +10,8 @@ from typing import Protocol
 import httpx
 from sqlalchemy import Connection, Engine
 
+from mlops_pipeline.contract.load import parse_contract_json
+from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.objects import ObjectStore
 from mlops_pipeline.delivery.client import NodeClient
 from mlops_pipeline.delivery.hosts import HostSpec, HostView
@@ -18,6 +20,7 @@ from mlops_pipeline.ledger import incidents
 from mlops_pipeline.ledger.incidents import IncidentSeverity
 from mlops_pipeline.ledger.rollouts import RolloutRow
 from mlops_pipeline.ledger.versions import VersionRow
+from mlops_pipeline.registry.bundle import CONTRACT
 from mlops_pipeline.settings import Settings
 
 PROBE_SECONDS = 2.0
@@ -50,6 +53,7 @@ class Notify(Protocol):
         ...
 
 
+Labels = Callable[[str], Mapping[str, float]]  # model: 1 or 0 by prediction id, as known now
 Probe = Callable[[str, str], ProbeAnswer]  # (model, unit): one harmless request of that unit
 BundleFolder = Callable[[VersionRow], Path]  # the unpacked, verified bundle of a version
 
@@ -66,13 +70,24 @@ class World:
     notify: Notify
     fault: Callable[[VersionRow], str | None] = lambda version: None  # drills only
     blockers: Callable[[VersionRow], tuple[str, ...]] = lambda version: ()  # why it may not serve
+    contract_of: Callable[[VersionRow], ModelContract | None] = lambda version: None
+    labels: Labels = lambda model: {}
     clock: Callable[[], float] = time.monotonic
 
 
 def open_world(
-    settings: Settings, engine: Engine, *, fault: Callable[[VersionRow], str | None] | None = None
+    settings: Settings,
+    engine: Engine,
+    *,
+    fault: Callable[[VersionRow], str | None] | None = None,
+    labels: Labels = lambda model: {},
 ) -> World:
-    """The world of this installation; `fault` names the drill that a version is served with."""
+    """The world of this installation.
+
+    Args:
+        fault: names the drill that a version is served with.
+        labels: what became of predictions, from whoever knows; without it nobody does.
+    """
     objects = ObjectStore(settings.objects)
     return World(
         engine=engine,
@@ -83,7 +98,15 @@ def open_world(
         notify=raise_incident,
         fault=fault or (lambda version: drilled(settings, version)),
         blockers=lambda version: _blockers(settings, engine, version),
+        contract_of=lambda version: _contract_of(objects, version),
+        labels=labels,
     )
+
+
+def _contract_of(objects: ObjectStore, version: VersionRow) -> ModelContract | None:
+    """The contract in the version's bundle; None in a rehearsal's bundle, which holds none."""
+    files: dict[str, str] = objects.get_json(version.bundle)
+    return parse_contract_json(objects.get(files[CONTRACT])) if CONTRACT in files else None
 
 
 def _blockers(settings: Settings, engine: Engine, version: VersionRow) -> tuple[str, ...]:

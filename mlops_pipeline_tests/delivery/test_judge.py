@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from mlops_pipeline.delivery.evidence import LiveEvidence, LiveStage, ShadowEvidence, Tally
 from mlops_pipeline.delivery.journal import Retreat
 from mlops_pipeline.delivery.judge import Action, Finding, Judgement, StageEvidence, judge
-from mlops_pipeline.delivery.plan import Phase, RolloutPlan, Stop, itinerary, plan_rollout
+from mlops_pipeline.delivery.labels import LabelEvidence
+from mlops_pipeline.delivery.plan import (
+    LabelPlan,
+    Phase,
+    RolloutPlan,
+    Stop,
+    itinerary,
+    plan_rollout,
+)
 from mlops_pipeline_tests.delivery.contracts import short_contract
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -138,6 +146,56 @@ def test_the_bake_ends_when_its_time_is_over_and_the_proof_stands():
     assert judged(BAKE, timedelta(minutes=4), live=good).action is Action.HOLD
     assert judged(BAKE, timedelta(minutes=5), live=good).action is Action.ADVANCE
     assert judged(BAKE, timedelta(minutes=5), live=live(20, weight=10_000)).action is Action.HOLD
+
+
+def with_labels(
+    seen: LabelEvidence | None, later: timedelta = timedelta(minutes=5), stop: Stop = BAKE
+) -> Judgement:
+    plan = replace(PLAN, labels=LabelPlan(answers=100, max_wrong=0.3, threshold=0.5))
+    evidence = StageEvidence(
+        stop, NOW, candidate_ready=True, live=live(500, weight=10_000), labelled=seen
+    )
+    return judge(plan, evidence, now=NOW + later)
+
+
+@pytest.mark.parametrize("later", [timedelta(minutes=5), timedelta(days=400)])
+@pytest.mark.parametrize("seen", [None, LabelEvidence(0, 0), LabelEvidence(99, 0)])
+def test_where_labels_are_asked_for_a_bake_without_them_holds_for_ever(
+    seen: LabelEvidence | None, later: timedelta
+):
+    found = with_labels(seen, later)
+    assert found.action is Action.HOLD
+    n = 0 if seen is None else seen.n
+    assert f"labelled answers ({n}) < labels.answers (100)" in found.reasons
+
+
+def test_labels_let_the_bake_end_where_they_prove_that_few_are_wrong():
+    assert with_labels(LabelEvidence(200, 20)).action is Action.ADVANCE
+    doubtful = with_labels(LabelEvidence(200, 58))  # 29 %: within, but not proven
+    assert doubtful.action is Action.HOLD
+    assert any("not yet proven to be within budget: labels" in r for r in doubtful.reasons)
+
+
+def test_labels_that_prove_too_many_wrong_answers_roll_back_before_the_bake_is_over():
+    found = with_labels(LabelEvidence(200, 110), timedelta(minutes=1))
+    assert (found.action, found.guard) == (Action.ROLL_BACK, "labels")
+    assert found.condemns
+    assert "labels (wrong): 0.55 against 0.3 on 200" in found.reasons[0]
+
+
+def test_a_candidate_that_is_wrong_where_the_stable_was_right_rolls_back_within_its_budget():
+    found = with_labels(LabelEvidence(200, 40, only_candidate_wrong=40, only_stable_wrong=4))
+    assert (found.action, found.guard) == (Action.ROLL_BACK, "labels")
+    assert "labels (paired)" in found.reasons[0]
+    even = with_labels(LabelEvidence(200, 40, only_candidate_wrong=22, only_stable_wrong=22))
+    assert even.action is Action.ADVANCE
+
+
+def test_labels_are_asked_again_after_a_persons_yes_and_count_among_the_tests():
+    stop = replace(BAKE, phase=Phase.APPROVE_PROMOTION)
+    assert with_labels(LabelEvidence(200, 110), stop=stop).action is Action.ROLL_BACK
+    plan = replace(PLAN, labels=LabelPlan(100, 0.3, 0.5))
+    assert plan.hypotheses == PLAN.hypotheses + 2
 
 
 def test_alpha_is_divided_over_every_test_that_can_roll_back():
