@@ -11,6 +11,7 @@ import dagster as dg
 from mlops_pipeline.components.house import House
 from mlops_pipeline.components.names import name
 from mlops_pipeline.components.retraining import run_of, wish
+from mlops_pipeline.components.steps import unsettled
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.ledger import champion, retrains, rollouts, versions
@@ -24,6 +25,7 @@ from mlops_pipeline.monitoring.watch import standing
 from mlops_pipeline.settings import read_settings
 
 ROLLOUT_SECONDS = 10  # between two looks at a rollout
+SETTLE_SECONDS = 5  # between two looks at whether everything follows the ledger
 SOURCES = {
     LookKind.DRIFT: RetrainSource.DRIFT,
     LookKind.PERFORMANCE: RetrainSource.PERFORMANCE,
@@ -136,14 +138,15 @@ def retrain_schedule(contract: ModelContract) -> dg.ScheduleDefinition:
 
 
 def rollout_sensor(contract: ModelContract) -> dg.SensorDefinition:
-    """A rollout is under way, or a version waits for one: take the next step."""
+    """A rollout is under way, a version waits for one, or something does not follow the ledger."""
 
     @dg.sensor(
         name=name(contract, "rollout_due"),
         job_name=name(contract, "rollout_step"),
-        minimum_interval_seconds=ROLLOUT_SECONDS,
+        minimum_interval_seconds=SETTLE_SECONDS,
         default_status=sensors_on(),
-        description="Requests the next step while a rollout is under way or a version waits.",
+        description="Requests the next step while a rollout is under way or a version waits, and "
+        "a run that settles where router or aliases do not follow the ledger.",
     )
     def rollout_due(
         context: dg.SensorEvaluationContext, house: House
@@ -152,18 +155,23 @@ def rollout_sensor(contract: ModelContract) -> dg.SensorDefinition:
             active = rollouts.active(view, contract.name)
             leading = champion.read(view, contract.name)
             known = versions.all_of(view, contract.name)
-        turn = int(datetime.now(UTC).timestamp()) // ROLLOUT_SECONDS
+        now = int(datetime.now(UTC).timestamp())
         if active is not None:
+            turn = now // ROLLOUT_SECONDS
             return dg.RunRequest(run_key=f"rollout-{active.id}-{active.generation}-{turn}")
         waiting = [v.version for v in known if v.status is VersionStatus.STAGING]
         if leading is None:
             return dg.SkipReason("there is no champion: a person deploys the first version")
+        astray = unsettled(house.node, house.registry, leading)
+        if astray:
+            context.log.warning(f"the ledger is not followed: {astray}")
+            return dg.RunRequest(run_key=f"settle-{leading.epoch}-{now // SETTLE_SECONDS}")
         if not waiting:
             return dg.SkipReason("no rollout is under way and no version waits for one")
         words = {"candidate": waiting[-1], "reason": "the gate passed"}
         return dg.RunRequest(
             run_key=f"rollout-of-{waiting[-1]}",
-            run_config={"ops": {name(contract, "read_world"): {"config": words}}},
+            run_config={"ops": {"read_world": {"config": words}}},
         )
 
     return rollout_due

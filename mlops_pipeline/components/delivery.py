@@ -6,6 +6,7 @@ Dagster may do twice or too late. Rollback has no pool, tag or queue slot in com
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -22,8 +23,10 @@ from mlops_pipeline.delivery.rollout import Looked, StepOutcome, act, look
 from mlops_pipeline.delivery.settle import settle
 from mlops_pipeline.delivery.start import deploy_first, start_rollout
 from mlops_pipeline.delivery.world import World, open_world
+from mlops_pipeline.errors import LostRace
 from mlops_pipeline.ledger import overrides, rollouts
 from mlops_pipeline.ledger.store import reading, transaction
+from mlops_pipeline.monitoring import labels as inbox
 from mlops_pipeline.monitoring.alerts import deliver_due
 from mlops_pipeline.registry.projection import project_aliases
 
@@ -64,10 +67,16 @@ class FirstConfig(dg.Config):
 def step_job(contract: ModelContract) -> dg.JobDefinition:
     """Read the world, gather evidence, judge, then one of advance, hold, roll back; tell."""
 
-    @dg.op(name=name(contract, "read_world"), out={"looked": dg.Out(Looked, is_required=False)})
+    @dg.op(
+        name=name(contract, "read_world"),
+        out={
+            "looked": dg.Out(Looked, is_required=False),
+            "done": dg.Out(Any, is_required=False),  # what needed no judgement
+        },
+    )
     def read_world(
         context: dg.OpExecutionContext, config: StepConfig, house: House
-    ) -> Iterator[dg.Output[Looked]]:
+    ) -> Iterator[dg.Output[Any]]:
         world = _world(house)
         with reading(house.ledger) as view:
             active = rollouts.active(view, contract.name)
@@ -77,11 +86,12 @@ def step_job(contract: ModelContract) -> dg.JobDefinition:
             )
         if active is None:
             done = settle(world, contract.name, now=_now())
-            context.log.info(f"no rollout is under way; {'; '.join(done) or 'all is settled'}")
+            said = f"no rollout is under way; {'; '.join(done) or 'all is settled'}"
+            yield dg.Output(said, output_name="done")
             return
         seen = look(world, active.id, now=_now())
         if isinstance(seen, StepOutcome):
-            context.log.info(f"{seen.action}: {'; '.join(seen.reasons)}")
+            yield dg.Output(seen, output_name="done")
             return
         yield dg.Output(seen, output_name="looked", metadata=look_metadata(seen))
 
@@ -101,7 +111,10 @@ def step_job(contract: ModelContract) -> dg.JobDefinition:
         @dg.op(name=name(contract, action.value), description=what, out=dg.Out(StepOutcome))
         def acted(house: House, judged: Any) -> StepOutcome:
             looked, judgement = judged
-            return act(_world(house), looked, judgement, now=_now())
+            try:
+                return act(_world(house), looked, judgement, now=_now())
+            except LostRace as error:  # another run was faster, and nothing was done twice
+                return StepOutcome(looked.row, "overtaken", (str(error),), judgement)
 
         return acted
 
@@ -112,9 +125,11 @@ def step_job(contract: ModelContract) -> dg.JobDefinition:
 
     @dg.graph(name=name(contract, "rollout_step_graph"))
     def step_graph() -> None:
-        ways = judge_evidence.alias("judge")(read_world.alias("read_world")())
+        looked, done = read_world.alias("read_world")()
+        ways = judge_evidence.alias("judge")(looked)
         tell.alias("tell")(
             [
+                done,
                 advance.alias("advance")(ways.advance),
                 hold.alias("hold")(ways.hold),
                 go_back.alias("roll_back")(ways.roll_back),
@@ -272,7 +287,13 @@ def _alone(*, max_seconds: int) -> dict[str, Any]:
 
 
 def _world(house: House) -> World:
-    return open_world(house.settings, house.ledger)
+    return open_world(house.settings, house.ledger, labels=partial(_labels, house))
+
+
+def _labels(house: House, model: str) -> dict[str, float]:
+    """What is known by now of each prediction, from the label inbox."""
+    known = inbox.by_prediction(inbox.read(house.settings.labels / model))
+    return {name: one.current for name, one in known.items() if one.current is not None}
 
 
 def _now() -> datetime:

@@ -16,6 +16,8 @@ LOST = (
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
+# A run worker is started by spawning: its own command line does not say what it works for.
+MARKS = ("dagster", "multiprocessing.spawn")
 WHY = "its worker is gone: the services were started anew and no process of this instance ran"
 
 
@@ -41,7 +43,8 @@ def _processes_of(home: str) -> Iterator[psutil.Process]:
             continue
         try:
             mine = process.environ().get("DAGSTER_HOME") == home
-            if mine and any("dagster" in word for word in process.cmdline()):
+            words = " ".join(process.cmdline())
+            if mine and any(mark in words for mark in MARKS):
                 yield process
         except (psutil.Error, OSError):
             continue

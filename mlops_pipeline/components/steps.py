@@ -1,10 +1,35 @@
-"""What a rollout step saw and judged, as Dagster metadata."""
+"""What a rollout step saw and judged, as Dagster metadata; and whether one is needed to settle."""
 
 from typing import Any
 
 from mlops_pipeline.components.metadata import table
+from mlops_pipeline.delivery.client import NodeClient
 from mlops_pipeline.delivery.judge import Judgement
 from mlops_pipeline.delivery.rollout import Looked
+from mlops_pipeline.errors import NodeUnreachable, RegistryError
+from mlops_pipeline.ledger.champion import Champion
+from mlops_pipeline.registry.mlflow import MlflowRegistry
+
+
+def unsettled(node: NodeClient, registry: MlflowRegistry, leading: Champion) -> str:
+    """What does not follow the ledger between rollouts; empty where all does, or cannot be asked.
+
+    A run that was killed right after its commit leaves this behind.
+    """
+    said = []
+    try:
+        routes = node.state().routes.get(leading.model)
+        if routes is None or not routes.arms.only(leading.version):
+            said.append(f"the router splits {routes.arms if routes else 'nothing'}")
+    except NodeUnreachable:
+        pass  # its own alarm tells of it, and no run could mend it
+    try:
+        alias = registry.alias(leading.model, "champion")
+        if alias != leading.version:
+            said.append(f"the alias champion names version {alias}")
+    except RegistryError:
+        pass
+    return "; ".join(said)
 
 
 def look_metadata(looked: Looked) -> dict[str, Any]:

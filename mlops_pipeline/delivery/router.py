@@ -49,6 +49,10 @@ class Arms:
         """The stable, then the candidate where there is one."""
         return (self.stable,) if self.candidate is None else (self.stable, self.candidate)
 
+    def only(self, version: str) -> bool:
+        """Whether everybody meets that version."""
+        return version == self.stable and self.weight == 0
+
     def answers(self, version: str) -> bool:
         """Whether any user meets that version."""
         if version == self.stable:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from mlops_pipeline.components.reaper import WHY, clear_lost_runs
 
@@ -32,12 +33,13 @@ def test_runs_whose_worker_is_gone_are_failed_and_the_others_stay(tmp_path: Path
         assert clear_lost_runs(instance, str(tmp_path)) == ()
 
 
-def test_a_living_process_of_the_instance_keeps_its_runs(tmp_path: Path):
+@pytest.mark.parametrize("word", ["dagster", "from multiprocessing.spawn import spawn_main"])
+def test_a_living_process_of_the_instance_keeps_its_runs(tmp_path: Path, word: str):
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         run = lost(instance, STATUS.STARTED)
         code = "import sys; print('up', flush=True); sys.stdin.read()"
         alive = subprocess.Popen(
-            [sys.executable, "-c", code, "dagster"],
+            [sys.executable, "-c", code, word],
             env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

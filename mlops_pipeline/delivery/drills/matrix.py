@@ -27,7 +27,7 @@ from mlops_pipeline.delivery.plan import Phase, Stop, itinerary, plan_rollout
 from mlops_pipeline.errors import DeliveryError, MlopsError
 from mlops_pipeline.ledger import versions
 from mlops_pipeline.ledger.rollouts import ENDED, RolloutRow, RolloutState
-from mlops_pipeline.ledger.store import transaction
+from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.settings import PACKAGE_MODELS
 
 S = RolloutState
@@ -191,9 +191,9 @@ def _must_end(cell: Cell) -> RolloutState:
 
 def _rolled(built: Scene, harm: Harm, cell: Cell) -> RolloutRow:
     """A rollout of a new version, hurt as the cell says, at its end."""
-    with transaction(built.world.engine) as tx:
+    with reading(built.world.engine) as tx:
         version = f"c{len(versions.all_of(tx, MODEL))}"
-        versions.add(tx, MODEL, version, bundle=f"b-{version}", lineage=f"l-{version}", now=now())
+    built.add_version(version)
     row = built.begin(version)
     if cell.place == BACK:
         _to(built, row.id, PLACES.index("step 50 %") - 1)

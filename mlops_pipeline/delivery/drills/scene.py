@@ -18,6 +18,7 @@ import psutil
 from mlops_pipeline.contract.load import load_contract
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import Approvals, Guard, Rollout
+from mlops_pipeline.data.objects import ObjectStore
 from mlops_pipeline.delivery.drills.database import Database
 from mlops_pipeline.delivery.drills.outages import Failure, Hurt
 from mlops_pipeline.delivery.drills.scratch_node import scratch_settings
@@ -87,6 +88,12 @@ class Scene:
         except NodeUnreachable:
             return False
         return True
+
+    def add_version(self, name: str) -> None:
+        """The ledger knows the version, whose bundle holds nothing but its name."""
+        bundle = ObjectStore(self.settings.objects).put_tree({"version": name.encode()})
+        with transaction(self.world.engine) as tx:
+            versions.add(tx, MODEL, name, bundle=bundle, lineage=f"l-{name}", now=now())
 
     def begin(self, candidate: str = GOOD) -> RolloutRow:
         """A rollout is planned."""
@@ -237,9 +244,8 @@ def scene(
         after.callback(shutil.rmtree, runtime, ignore_errors=True)
         after.callback(_end_everything, built)
         built.start_node()
-        with transaction(world.engine) as tx:
-            for name in ("1", GOOD, *chosen):
-                versions.add(tx, MODEL, name, bundle=f"b-{name}", lineage=f"l-{name}", now=now())
+        for name in ("1", GOOD, *chosen):
+            built.add_version(name)
         deploy_first(world, built.contract, version="1", reason="drill", now=now())
         url = f"http://127.0.0.1:{settings.port}/{MODEL}/predict"
         requests = (ReplayRequest(f"r-{n}", f"u-{n}", b"{}") for n in itertools.count())

@@ -74,9 +74,9 @@ class Workers:
 
 
 def scratch_world(settings: Settings, faults: dict[str, str]) -> World:
-    """The world of a scratch instance, in which versions need no bundle."""
+    """The world of a scratch instance, in which nothing must be proven of a version."""
     world = open_world(settings, open_ledger(settings.ledger_url), fault=_fault(faults))
-    return replace(world, bundle_folder=lambda version: settings.home, blockers=lambda version: ())
+    return replace(world, blockers=lambda version: ())
 
 
 def _fault(faults: dict[str, str]) -> Any:
