@@ -13,6 +13,20 @@ SPARSE = 16  # cells of key and day for each pair that is there, from which on p
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """Rows and positives by key and day as one partition has them: unsorted, only to be added.
+
+    `key` indexes `texts`; equal texts are one key, and a pair may stand several times.
+    """
+
+    texts: Sequence[str]
+    key: np.ndarray
+    day: np.ndarray
+    rows: np.ndarray
+    positives: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class DailyCounts:
     """For each key and day with a labelled row: how many, and how many of them say yes.
 
@@ -46,19 +60,7 @@ class DailyCounts:
         return _grouped(texts, codes[known], day[known], ones, positive[known].astype(np.int64))
 
     @classmethod
-    def of_pairs(
-        cls,
-        texts: Sequence[str],
-        key: np.ndarray,
-        day: np.ndarray,
-        rows: np.ndarray,
-        positives: np.ndarray,
-    ) -> "DailyCounts":
-        """Counts that are summed already; `key` indexes `texts`."""
-        return _grouped(texts, key, day, rows, positives)
-
-    @classmethod
-    def added(cls, parts: Iterable["DailyCounts"]) -> "DailyCounts":
+    def added(cls, parts: "Iterable[DailyCounts | Tally]") -> "DailyCounts":
         """The sum of several counts."""
         listed = list(parts)
         texts = [text for part in listed for text in part.texts]

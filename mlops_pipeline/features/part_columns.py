@@ -143,6 +143,6 @@ def _read(contract: ModelContract, content: bytes) -> pa.Table:
         raise FeatureError(f"keys {', '.join(sorted(unknown))}: neither columns nor features")
     names = [name for name in contract.column_names if name in wanted]
     texts = [name for name in names if contract.column(name).type in TEXTS]
-    return pq.read_table(
-        pa.BufferReader(content), columns=names, read_dictionary=texts, use_threads=False
-    )
+    # Read as one file: `read_table` would plan it as a data set of one, at half the speed.
+    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts)
+    return file.read(columns=names, use_threads=False)

@@ -19,8 +19,8 @@ from mlops_pipeline.data.parts import decode_parts
 from mlops_pipeline.data.snapshots import SnapshotRef, Snapshots
 from mlops_pipeline.features.arrays import values_of
 from mlops_pipeline.features.compute import assemble
-from mlops_pipeline.features.counts import MISSING, SPARSE, DailyCounts
-from mlops_pipeline.features.history import OVERALL, HistoryCounts, add_counts, rate_grid, row_rates
+from mlops_pipeline.features.counts import MISSING, SPARSE, DailyCounts, Tally
+from mlops_pipeline.features.history import OVERALL, HistoryCounts, rate_grid, row_rates
 from mlops_pipeline.features.matrix import FeatureMatrix
 from mlops_pipeline.features.part_columns import SMALL, PartColumns
 
@@ -43,7 +43,7 @@ class CodedPart:
     days: np.ndarray  # every day from the first to the last, int64
     cells: dict[Keys, np.ndarray]  # int32 (int64 where they are more) of shape (rows,)
     texts: dict[Keys, list[str]]
-    counts: HistoryCounts
+    counts: dict[Keys, Tally]
 
 
 def history_of_parts(
@@ -56,7 +56,10 @@ def history_of_parts(
     """
     with ThreadPoolExecutor(threads) as pool:
         coded = list(pool.map(lambda read: coded_part(contract, read()), parts))
-        total = add_counts(part.counts for part in coded)
+        keys = coded[0].counts if coded else ()
+        total = HistoryCounts(
+            {k: DailyCounts.added(part.counts[k] for part in coded) for k in keys}
+        )
         yield from pool.map(lambda part: rates_of(contract, part, total), coded)
 
 
@@ -93,7 +96,7 @@ def coded_part(contract: ModelContract, content: bytes) -> CodedPart:
     said = np.where(np.isnan(yes), UNKNOWN, yes == 1)
     texts: dict[Keys, list[str]] = {}
     cells: dict[Keys, np.ndarray] = {}
-    counts: dict[Keys, DailyCounts] = {}
+    counts: dict[Keys, Tally] = {}
     for keys in (OVERALL, *(feature.keys for feature in contract.history)):
         if keys not in cells:
             texts[keys], codes = _key_codes(columns, keys)
@@ -101,7 +104,7 @@ def coded_part(contract: ModelContract, content: bytes) -> CodedPart:
             counts[keys] = _daily(texts[keys], cell, days, said)
             small = (len(texts[keys]) + 1) * len(days) < np.iinfo(np.int32).max
             cells[keys] = cell.astype(np.int32) if small else cell
-    return CodedPart(len(day), days, cells, texts, HistoryCounts(counts))
+    return CodedPart(len(day), days, cells, texts, counts)
 
 
 def rates_of(
@@ -140,16 +143,17 @@ def _key_codes(columns: PartColumns, keys: Keys) -> tuple[list[str], np.ndarray]
     return texts, codes
 
 
-def _daily(texts: list[str], cell: np.ndarray, days: np.ndarray, said: np.ndarray) -> DailyCounts:
+def _daily(texts: list[str], cell: np.ndarray, days: np.ndarray, said: np.ndarray) -> Tally:
     """The labelled rows' counts by key and day."""
     if (len(texts) + 1) * len(days) > SPARSE * len(cell):
         labelled = said != UNKNOWN
         key, day = np.divmod(cell[labelled], len(days))
-        return DailyCounts.of_rows(texts, key - 1, days[day], said[labelled] == YES)
+        sparse = DailyCounts.of_rows(texts, key - 1, days[day], said[labelled] == YES)
+        return Tally(sparse.texts, sparse.key, sparse.day, sparse.rows, sparse.positives)
     shape = (len(texts) + 1, len(days), OUTCOMES)
     counted = np.bincount(cell * OUTCOMES + said, minlength=int(np.prod(shape))).reshape(shape)
     yes = counted[1:, :, YES].ravel()  # the first row is of MISSING keys
     rows = counted[1:, :, NO].ravel() + yes
     held = np.flatnonzero(rows)
     key, day = np.divmod(held, len(days))
-    return DailyCounts.of_pairs(texts, key, days[day], rows[held], yes[held])
+    return Tally(texts, key, days[day], rows[held], yes[held])
