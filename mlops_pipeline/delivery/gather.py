@@ -27,6 +27,7 @@ def gather(
     """Everything known about the rollout at this stop."""
     salt = salt_of(row)
     host = view.host(row.model, row.candidate)
+    routed = view.counters.get(cluster_name(row.model, row.candidate))
     shadowing = stop.phase in (Phase.SHADOW, Phase.APPROVE_TRAFFIC)
     ending = stop.phase in (Phase.BAKE, Phase.APPROVE_PROMOTION)
     baking = row.evidence_from.get("baking")
@@ -36,7 +37,10 @@ def gather(
     return StageEvidence(
         stop=stop,
         since=row.changed,
-        candidate_ready=host is not None and host.ready,
+        # A server that is just back is ready for us before it is for the router.
+        candidate_ready=host is not None
+        and host.ready
+        and (routed is None or routed.healthy_hosts > 0),
         live=_live(world, row, plan),
         shadow=_shadow(world, row, plan) if shadowing else None,
         retreat=view.retreat_of(row.model, row.candidate, salt),

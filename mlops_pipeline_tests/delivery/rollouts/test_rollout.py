@@ -444,3 +444,16 @@ def test_the_way_back_is_proven_before_a_rollout_starts(world: World, node: Fake
     start_rollout(world, short_contract(), candidate="3", reason="passed", now=NOW)
     with reading(world.engine) as tx:
         assert versions.get(tx, MODEL, "1").served == NOW
+
+
+def test_a_candidate_that_the_router_does_not_find_healthy_is_held(
+    world: World, node: FakeNode, users: Users
+):
+    rollout = begin(world)
+    users.send(50)
+    node.router.down.add(f"/run/{MODEL}-2")
+    held = step(world, rollout, now=NOW)
+    assert held.action == "hold"
+    assert "the candidate's server is not ready" in held.reasons
+    node.router.down.clear()
+    assert step(world, rollout, now=NOW).action == "advance"
