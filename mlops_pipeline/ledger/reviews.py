@@ -13,6 +13,8 @@ from mlops_pipeline.errors import LedgerError
 from mlops_pipeline.ledger import audit
 from mlops_pipeline.ledger.tables import as_record, reviews
 
+DISMISSED = "dismissed"  # in the detail of a question that nobody needs to answer any more
+
 
 class ReviewKind(StrEnum):
     """What is looked at."""
@@ -36,6 +38,11 @@ class ReviewRow:
     approver: str | None
     reason: str | None
     approved: datetime | None
+
+    @property
+    def dismissed(self) -> bool:
+        """It was closed without letting its subject pass."""
+        return DISMISSED in self.detail
 
 
 def open_review(
@@ -107,6 +114,35 @@ def approve(
     return get(tx, review_id)
 
 
+def dismiss(tx: Connection, review_id: int, *, by: str, reason: str, now: datetime) -> ReviewRow:
+    """A failed candidate waits no longer, and does not pass. Closing it again changes nothing.
+
+    Raises:
+        LedgerError: it is about no candidate, or has neither name nor reason.
+    """
+    row = get(tx, review_id)
+    if row.kind is not ReviewKind.CANDIDATE or row.check != "gate":
+        raise LedgerError(f"review {review_id} is about {row.check}: it can only be answered")
+    if not by.strip() or not reason.strip():
+        raise LedgerError(f"review {review_id}: closing it needs a name and a reason")
+    if row.approved is not None:
+        return row
+    tx.execute(
+        update(reviews)
+        .where(reviews.c.id == review_id)
+        .values(approver=by, reason=reason, approved=now, detail={**row.detail, DISMISSED: True})
+    )
+    audit.append(
+        tx,
+        now=now,
+        actor=by,
+        action="review.dismissed",
+        subject=f"{row.model}/review/{review_id}",
+        detail={"subject": row.subject, "check": row.check, "reason": reason},
+    )
+    return get(tx, review_id)
+
+
 def get(tx: Connection, review_id: int) -> ReviewRow:
     """The question of that number.
 
@@ -130,7 +166,7 @@ def open_items(tx: Connection, model: str | None = None) -> tuple[ReviewRow, ...
 def is_approved(tx: Connection, model: str, subject: str, check: str) -> bool:
     """Whether a person let this very subject pass this check."""
     known = find(tx, model, subject, check)
-    return known is not None and known.approved is not None
+    return known is not None and known.approved is not None and not known.dismissed
 
 
 def find(tx: Connection, model: str, subject: str, check: str) -> ReviewRow | None:

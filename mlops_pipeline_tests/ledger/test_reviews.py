@@ -62,3 +62,25 @@ def test_open_items_can_be_asked_of_one_model(tx: Connection) -> None:
 def test_an_unknown_review_is_an_error(tx: Connection) -> None:
     with pytest.raises(LedgerError, match="no review has the number 5"):
         reviews.get(tx, 5)
+
+
+def test_a_dismissed_candidate_waits_no_longer_and_has_not_passed(tx: Connection) -> None:
+    number = reviews.open_review(
+        tx, MODEL, kind=ReviewKind.CANDIDATE, subject="b", check="gate", severity="error",
+        detail={"run": "r"}, now=NOON,
+    )  # fmt: skip
+    row = reviews.dismiss(tx, number, by="ana", reason="another came", now=NOON)
+    assert (row.dismissed, row.approver, row.detail["run"]) == (True, "ana", "r")
+    assert reviews.open_items(tx) == ()
+    assert not reviews.is_approved(tx, MODEL, "b", "gate")
+    assert reviews.approve(tx, number, approver="bo", reason="no", now=NOON) == row
+    assert audit.entries(tx, f"{MODEL}/review/{number}")[-1].action == "review.dismissed"
+
+
+def test_a_question_about_data_cannot_be_dismissed(tx: Connection) -> None:
+    number = reviews.open_review(
+        tx, MODEL, kind=ReviewKind.DATA, subject="s", check="ranges", severity="error", detail={},
+        now=NOON,
+    )  # fmt: skip
+    with pytest.raises(LedgerError, match="is about ranges: it can only be answered"):
+        reviews.dismiss(tx, number, by="ana", reason="no", now=NOON)
