@@ -1,6 +1,7 @@
 """`mlops remediation`: candidates that did not pass, why, and the next attempt."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -10,11 +11,12 @@ import yaml
 from mlops_pipeline.ci.client import DagsterClient
 from mlops_pipeline.ci.launch import LaunchRequest, launch
 from mlops_pipeline.cli.edge import Edge
+from mlops_pipeline.cli.review import login_name
 from mlops_pipeline.contract.load import find_contracts, load_contract
 from mlops_pipeline.errors import ContractError, LaunchRefused
 from mlops_pipeline.ledger import reviews
 from mlops_pipeline.ledger.reviews import ReviewKind, ReviewRow
-from mlops_pipeline.ledger.store import open_ledger, reading
+from mlops_pipeline.ledger.store import open_ledger, reading, transaction
 from mlops_pipeline.settings import Settings, read_settings
 
 PREFIX = "trainer.params."
@@ -75,6 +77,30 @@ def show(number: int, as_json: bool) -> None:
 @AS_JSON
 def rerun(number: int, changes: tuple[str, ...], url: str | None, as_json: bool) -> None:
     """Launch the next attempt on the same rows, with other parameters and a link back."""
+    relaunch(number, changes, url, as_json)
+
+
+@remediation.command()
+@click.argument("number", type=int, metavar="ID")
+@click.option("--reason", required=True, help="Why nobody needs to look at it any more.")
+@click.option("--by", help="Who says so. Default: the login name.")
+@AS_JSON
+def close(number: int, reason: str, by: str | None, as_json: bool) -> None:
+    """Close an item without letting its candidate pass; the reason is kept for ever."""
+    settings = read_settings()
+    _item(settings, number)
+    with transaction(open_ledger(settings.ledger_url)) as tx:
+        row = reviews.dismiss(
+            tx, number, by=by or login_name(), reason=reason, now=datetime.now(UTC)
+        )
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins({"ok": True, "exit_code": 0, "item": row})))
+    else:
+        click.echo(f"{row.approver} closed {row.id}: {row.reason}; its candidate does not pass")
+
+
+def relaunch(number: int, changes: tuple[str, ...], url: str | None, as_json: bool) -> None:
+    """The next attempt after the item is launched, and said."""
     settings = read_settings()
     item = _item(settings, number)
     request = next_attempt(settings, item, read_changes(changes))

@@ -5,7 +5,9 @@ from dataclasses import asdict
 
 import click
 
+from mlops_pipeline.errors import RegistryError
 from mlops_pipeline.registry.proof import open_stores, registered
+from mlops_pipeline.registry.reproduce import Answer
 from mlops_pipeline.registry.reproduce import reproduce as rebuild
 from mlops_pipeline.settings import read_settings
 
@@ -22,7 +24,11 @@ def reproduce(model: str, version: str, small: bool, as_json: bool) -> int:
     here, and what is missing.
     """
     stores = open_stores(read_settings())
-    found = rebuild(stores, registered(stores, model, version), small=small)
+    try:
+        known = registered(stores, model, version)
+    except RegistryError as error:  # the version itself is what is missing
+        return _told_missing(str(error), as_json)
+    found = rebuild(stores, known, small=small)
     if as_json:
         told = {
             **asdict(found),
@@ -38,3 +44,10 @@ def reproduce(model: str, version: str, small: bool, as_json: bool) -> int:
         click.echo(f"  predictions differ at most by {found.largest_prediction_difference:.3g}")
     click.echo(f"  {found.rows:,} training rows, {found.seconds} s")
     return int(found.answer)
+
+
+def _told_missing(text: str, as_json: bool) -> int:
+    cannot = Answer.CANNOT
+    told = {"answer": cannot.name.lower(), "text": text, "exit_code": int(cannot)}
+    click.echo(json.dumps(told) if as_json else f"{told['answer']}: {text}")
+    return int(cannot)

@@ -77,7 +77,7 @@ def approve(number: int, reason: str, approver: str | None, as_json: bool) -> No
 
     with transaction(open_ledger(read_settings().ledger_url)) as tx:
         row = reviews.approve(
-            tx, number, approver=approver or _login(), reason=reason, now=datetime.now(UTC)
+            tx, number, approver=approver or login_name(), reason=reason, now=datetime.now(UTC)
         )
     if as_json:
         plain: Any = msgspec.to_builtins({"ok": True, "exit_code": 0, "item": row})
@@ -88,7 +88,24 @@ def approve(number: int, reason: str, approver: str | None, as_json: bool) -> No
         )
 
 
-def _login() -> str:
+@review.command()
+@click.argument("number", type=int, metavar="ID")
+@click.option("--set", "changes", multiple=True, metavar="trainer.params.NAME=VALUE")
+@click.option("--url", help="Dagster's address. Default: DAGSTER_URL.")
+@AS_JSON
+def rerun(number: int, changes: tuple[str, ...], url: str | None, as_json: bool) -> None:
+    """Launch the next attempt after a failed candidate, as `mlops remediation rerun` does."""
+    from mlops_pipeline.cli.remediation import relaunch
+
+    relaunch(number, changes, url, as_json)
+
+
+def login_name() -> str:
+    """The name of whoever typed.
+
+    Raises:
+        UsageError: it has none, as in some containers.
+    """
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -165,7 +165,7 @@ def _close_passed(tx: Connection, model: str, bundle: str, run: str, now: dateti
     for item in reviews.open_items(tx, model):
         if item.kind is ReviewKind.CANDIDATE:
             reason = f"a later candidate passed: bundle {bundle[:12]}… of run {run}"
-            reviews.approve(tx, item.id, approver=audit.PIPELINE, reason=reason, now=now)
+            reviews.dismiss(tx, item.id, by=audit.PIPELINE, reason=reason, now=now)
 
 
 def _metrics(report: EvaluationReport) -> dict[str, float]:

@@ -93,7 +93,9 @@ def may_pass(tx: Connection, model: str, bundle: str, verdict: VerdictRow | None
     if verdict.verdict == Verdict.PROMOTE:
         return True
     answer = reviews.find(tx, model, bundle, "gate")
-    return answer is not None and answer.approver not in (None, audit.PIPELINE)
+    if answer is None or answer.dismissed:
+        return False
+    return answer.approver not in (None, audit.PIPELINE)
 
 
 def _passed(

@@ -60,6 +60,8 @@ def test_a_rebuild_that_is_equal_exits_with_0_and_one_that_cannot_be_with_2(
     world.registered_version(stores)
     code, said = typed(capsys, "reproduce", "visits", "1", "--json")
     assert (code, json.loads(said)["answer"]) == (0, "equal")
+    code, said = typed(capsys, "reproduce", "visits", "9", "--json")
+    assert (code, json.loads(said)["text"]) == (2, "visits has no version '9'; known: 1")
     other = replace(read_code(), sources="0" * 64, commit="c" * 40)
     world.registered_version(stores, version="2", code=other)
     code, said = typed(capsys, "reproduce", "visits", "2")

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlops_pipeline.cli.remediation import next_attempt, read_changes, remediation
+from mlops_pipeline.cli.review import review
 from mlops_pipeline.errors import LaunchRefused
 from mlops_pipeline.ledger import reviews
 from mlops_pipeline.ledger.reviews import ReviewKind, ReviewRow
@@ -86,3 +87,29 @@ def test_a_change_that_is_no_parameter_is_refused(pair: str) -> None:
 def test_values_are_read_as_in_a_contract() -> None:
     found = read_changes(("trainer.params.hidden=[64, 32]", "trainer.params.learning_rate=0.1"))
     assert found == {"hidden": [64, 32], "learning_rate": 0.1}
+
+
+def test_an_item_is_closed_by_a_person_with_a_reason_and_its_candidate_does_not_pass(
+    item: ReviewRow,
+) -> None:
+    words = ["close", str(item.id), "--reason", "the month is spoilt", "--by", "ana"]
+    said = CliRunner().invoke(remediation, words)
+    assert said.output == (
+        f"ana closed {item.id}: the month is spoilt; its candidate does not pass\n"
+    )
+    with transaction(open_ledger(read_settings().ledger_url)) as tx:
+        assert reviews.open_items(tx) == ()
+        assert reviews.get(tx, item.id).dismissed
+        assert not reviews.is_approved(tx, item.model, item.subject, "gate")
+    again = CliRunner().invoke(remediation, ["close", str(item.id), "--reason", " ", "--by", "bo"])
+    assert (again.exit_code, "closing it needs a name and a reason" in again.output) == (3, True)
+
+
+def test_the_next_attempt_may_be_asked_for_under_both_names(
+    item: ReviewRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_URL", "http://127.0.0.1:9")
+    for group in (remediation, review):
+        words = ["rerun", str(item.id), "--set", "trainer.params.num_leaves=63"]
+        failed = CliRunner().invoke(group, words)
+        assert (failed.exit_code, "http://127.0.0.1:9" in failed.output) == (3, True)

@@ -58,6 +58,17 @@ def test_only_what_was_held_can_be_passed_by_a_person(
     assert passes(stores, verdict, approver) is expected
 
 
+def test_what_was_held_and_closed_without_a_yes_does_not_pass(stores: Stores) -> None:
+    assert not passes(stores, "hold")
+    with transaction(stores.ledger) as tx:
+        number = reviews.open_review(
+            tx, "visits", kind=ReviewKind.CANDIDATE, subject=BUNDLE, check="gate",
+            severity="error", detail={}, now=NOW,
+        )  # fmt: skip
+        reviews.dismiss(tx, number, by="ana", reason="not needed", now=NOW)
+        assert not may_pass(tx, "visits", BUNDLE, verdicts.latest(tx, "visits", BUNDLE))
+
+
 @pytest.mark.parametrize(
     ("outcomes", "word"),
     [
