@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from mlops_pipeline.data.objects import canonical_json, digest_of
+from mlops_pipeline.features.online import publish
 from mlops_pipeline.registry.bundle import MANIFEST, Bundle, open_bundle
 from mlops_pipeline.registry.compiled import with_compiled_trees
 from mlops_pipeline.registry.compiled_trees import ABOUT, LIBRARY, CompiledTrees
 from mlops_pipeline.serving.lightgbm_native import LightGBMScorer
 from mlops_pipeline.serving.scorers import load_scorer
 from mlops_pipeline_tests.serving import world
+from mlops_pipeline_tests.serving.asgi import JSON
+from mlops_pipeline_tests.serving.processes import run
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
 
@@ -67,3 +70,18 @@ def test_where_they_do_not_run_the_native_call_serves_and_the_log_says_why(
         assert isinstance(load_scorer(bundle), LightGBMScorer)
     assert f"scorer=native version={tmp_path} compiled=refused: " in caplog.text
     assert said in caplog.text
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_a_server_of_compiled_trees_needs_no_lightgbm_at_all(tmp_path: Path) -> None:
+    compiled_bundle(tmp_path / "bundle")
+    publish(tmp_path / "features", world.snapshot(world.flights()))
+    with run(tmp_path) as server:
+        response = server.client.post("/predict", content=world.body(), headers=JSON)
+        assert response.json()["probability"] == world.probability(-2.0)
+        assert "scorer=compiled" in server.said
+        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert "memfd:trees" in maps
+        assert "lib_lightgbm" not in maps
+        assert server.memory_mb() < 100
