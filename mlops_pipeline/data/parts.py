@@ -69,7 +69,7 @@ def column_changes(before: dict[str, str], now: dict[str, str]) -> tuple[str, ..
 
 def decode_parts(contents: Iterable[bytes]) -> pd.DataFrame:
     """The rows of several parts of one schema, in their order, as they were before encoding."""
-    tables = [pq.read_table(pa.BufferReader(content)) for content in contents]
+    tables = [pq.ParquetFile(pa.BufferReader(content)).read() for content in contents]
     frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
     return frame
 

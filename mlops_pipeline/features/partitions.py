@@ -20,6 +20,7 @@ from mlops_pipeline.data.snapshots import SnapshotRef, Snapshots
 from mlops_pipeline.features.arrays import values_of
 from mlops_pipeline.features.compute import assemble
 from mlops_pipeline.features.counts import MISSING, SPARSE, DailyCounts, Tally
+from mlops_pipeline.features.declared import cardinalities, feature_names
 from mlops_pipeline.features.history import OVERALL, HistoryCounts, rate_grid, row_rates
 from mlops_pipeline.features.matrix import FeatureMatrix
 from mlops_pipeline.features.part_columns import SMALL, PartColumns
@@ -74,12 +75,14 @@ def snapshot_features(
     """
     held = snapshots.manifest(snapshot.digest).parts
     reads = [partial(snapshots.objects.get, part.digest) for part in held]
-    matrices = []
+    names, filled = feature_names(contract), 0
+    values = np.empty((sum(part.rows for part in held), len(names)))
     for read, rates in zip(reads, history_of_parts(contract, reads), strict=True):
         frame = decode_parts([read()])
-        matrices.append(assemble(contract, values_of(contract, frame), rates, len(frame)))
-    values = np.concatenate([matrix.values for matrix in matrices])
-    return FeatureMatrix(matrices[0].names, values, matrices[0].cardinalities)
+        matrix = assemble(contract, values_of(contract, frame), rates, len(frame))
+        values[filled : filled + len(frame)] = matrix.values
+        filled += len(frame)
+    return FeatureMatrix(names, values, cardinalities(contract))
 
 
 def coded_part(contract: ModelContract, content: bytes) -> CodedPart:
