@@ -1,7 +1,9 @@
 """Evidence: what users got from each version, and what both versions said to the same requests.
 
 Live evidence is the router's log. Only predictions of this rollout count, one outcome for each
-randomised unit: a user who asks again, or whose client tries again, is not new evidence. A request
+throw of the coin: a user who asks again, or whose client tries again, is not new evidence. When the
+weight grows, users who met the stable so far are thrown for again, at odds that are known, and
+count once more; so a rollout whose users all come back is still compared stage by stage. A request
 that the router itself tried twice counts only if the user got nothing. Mirrored copies never appear
 in that log; they are compared in pairs, by request id, from the two servers' own records.
 """
@@ -27,16 +29,20 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class LiveStage:
-    """First outcomes of units that were new to the rollout while the candidate had `weight`."""
+    """First outcomes at `weight` of units that had met the stable alone, at `met_at` (0: new)."""
 
     weight: int
     candidate: Tally
     stable: Tally
+    met_at: int = 0
 
     @property
     def share(self) -> float:
-        """The coin that the router threw for each of these units."""
-        return self.weight / TOTAL_WEIGHT
+        """The coin that the router threw for each of these units.
+
+        Who met the stable at `met_at` has a bucket that is uniform above it, whatever happened.
+        """
+        return (self.weight - self.met_at) / (TOTAL_WEIGHT - self.met_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +110,8 @@ def live_evidence(
 ) -> LiveEvidence:
     """What the lines say about the rollout of `salt`; `candidate` and `stable` are clusters."""
     mine = _Blocks()
-    stages: dict[int, tuple[_Counter, _Counter]] = {}
-    met: set[str] = set()  # units that met either arm by the coin
+    stages: dict[tuple[int, int], tuple[_Counter, _Counter]] = {}
+    met_at: dict[str, int] = {}  # the weight up to which no coin is left to throw for a unit
     met_candidate: set[str] = set()
     units_at: dict[int, set[str]] = {}
     requests = 0
@@ -123,15 +129,16 @@ def live_evidence(
             if line.unit not in met_candidate:
                 met_candidate.add(line.unit)
                 mine.add(bad)
-        if line.unit not in met:
-            met.add(line.unit)
-            stages.setdefault(weight, (_Counter(), _Counter()))[not by_candidate].add(bad)
+        before = met_at.get(line.unit, 0)
+        if weight > before:
+            stages.setdefault((weight, before), (_Counter(), _Counter()))[not by_candidate].add(bad)
+            met_at[line.unit] = TOTAL_WEIGHT if by_candidate else weight
     return LiveEvidence(
         candidate=mine.tally(),
         blocks=tuple(block.tally() for block in mine.blocks),
         stages=tuple(
-            LiveStage(weight, met_it.tally(), met_other.tally())
-            for weight, (met_it, met_other) in sorted(stages.items())
+            LiveStage(weight, met_it.tally(), met_other.tally(), before)
+            for (weight, before), (met_it, met_other) in sorted(stages.items())
         ),
         units_at={weight: len(units) for weight, units in sorted(units_at.items())},
         candidate_requests=requests,

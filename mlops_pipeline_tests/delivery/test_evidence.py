@@ -1,8 +1,15 @@
 """Evidence: one outcome a unit, of this rollout, that a user got."""
 
+import itertools
+import math
+
+import pytest
+
 from mlops_pipeline.delivery.access_log import AccessLine
+from mlops_pipeline.delivery.assignment import meets_candidate
 from mlops_pipeline.delivery.evidence import LiveEvidence, live_evidence, shadow_evidence
 from mlops_pipeline.delivery.plan import REFUSED, GuardPlan
+from mlops_pipeline.delivery.sequential import Stage, log_e_worse
 from mlops_pipeline.serving.request_log import Arm, Outcome, RequestRecord
 
 GUARDS = (
@@ -56,18 +63,57 @@ def test_each_guard_has_its_own_eyes():
     assert found.candidate.bad == {"slow": 3, "refused": 1, "error": 1}
 
 
-def test_a_unit_that_moved_to_the_candidate_is_compared_where_it_was_met_first():
+def test_a_unit_that_met_the_stable_is_thrown_for_again_when_the_weight_grows():
     found = live(
         line("ana", version=1, code=500),
         line("bo", code=500),
-        line("ana", weight=5000, code=500),
+        line("ana", weight=5000, code=500),  # moved to the candidate: at odds of 4000 in 9000
+        line("ana", weight=5000, code=500),  # asks again: no coin was thrown
+        line("bo", weight=5000, code=500),  # stays with the candidate: no coin was thrown
         line("cy", weight=5000),
+        line("cy", version=1, code=500),  # under way since before: no coin was thrown
     )
     assert (found.candidate.n, found.candidate.bad) == (3, {"error": 2})
-    first, second = found.stages
+    first, new, again = found.stages
     assert (first.share, first.candidate.bad, first.stable.bad) == (0.1, {"error": 1}, {"error": 1})
-    assert (second.share, second.candidate.n, second.candidate.bad) == (0.5, 1, {})
-    assert found.units_at == {1000: 1, 5000: 2}
+    assert (new.share, new.candidate.n, new.candidate.bad) == (0.5, 1, {})
+    assert (again.share, again.candidate.bad, again.stable.n) == (4 / 9, {"error": 1}, 0)
+    assert found.units_at == {1000: 1, 5000: 3}
+
+
+@pytest.mark.parametrize("salt", range(3))
+def test_a_user_who_always_fails_is_no_evidence_on_average_however_the_weight_grows(salt: int):
+    """Exactly: the e-value's mean over all buckets that the user may have is 1."""
+    weights = (500, 2500, 5000)
+    total = 0.0
+    for low, high in itertools.pairwise((0, *weights, 10_000)):
+        lines = [
+            line("ana", version=2 if low < weight else 1, code=500, weight=weight)
+            for weight in weights
+        ]
+        stages = [
+            Stage(s.share, s.candidate.bad.get("error", 0), s.stable.bad.get("error", 0))
+            for s in live(*lines[salt:]).stages
+        ]
+        total += (high - low) / 10_000 * math.exp(float(log_e_worse(stages)))
+    assert total == pytest.approx(1, abs=1e-9)
+
+
+def test_a_candidate_that_fails_users_who_all_come_back_is_found_by_the_comparison():
+    users = [f"user-{n}" for n in range(600)]
+    lines = []
+    for weight in (500, 5000):
+        for unit in users:
+            mine = meets_candidate(unit, "rollout-1", weight)
+            fails = weight == 5000 and mine and int(unit[5:]) % 5 == 0
+            version, code = (2 if mine else 1), (500 if fails else 200)
+            lines.append(line(unit, version=version, code=code, weight=weight))
+    lines += [line(f"unlucky-{n}", version=1, code=500, weight=5000) for n in range(3)]
+    stages = [
+        Stage(s.share, s.candidate.bad.get("error", 0), s.stable.bad.get("error", 0))
+        for s in live(*lines).stages
+    ]
+    assert float(log_e_worse(stages, 1.25)) > math.log(160)
 
 
 def test_outcomes_stay_in_order_by_hundreds():
