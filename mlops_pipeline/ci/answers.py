@@ -82,10 +82,20 @@ class PartitionKeys(Wire, frozen=True):
     partition_keys: tuple[str, ...]
 
 
-class PartitionedJob(Wire, frozen=True):
-    """A job and its partitions."""
+class Job(Wire, frozen=True):
+    """A job, its tags and its partitions."""
 
     partition_keys_or_error: PartitionKeys
+    tags: tuple[Tag, ...] = ()
+
+    @property
+    def partition_keys(self) -> tuple[str, ...]:
+        """Every partition key, none where it has no partitions."""
+        return self.partition_keys_or_error.partition_keys
+
+    def tag(self, key: str) -> str | None:
+        """The value of that tag, if it is there."""
+        return next((tag.value for tag in self.tags if tag.key == key), None)
 
 
 class AssetKey(Wire, frozen=True):

@@ -15,9 +15,9 @@ from mlops_pipeline.ci import documents
 from mlops_pipeline.ci.answers import (
     Event,
     Events,
+    Job,
     Launched,
     LocationEntry,
-    PartitionedJob,
     Run,
     Runs,
     Wire,
@@ -77,10 +77,9 @@ class DagsterClient:
         """Every code location of the workspace, loaded or not."""
         return self._ask(documents.JOBS, {}, "workspaceOrError", Workspace).location_entries
 
-    def partition_keys(self, job: Json) -> tuple[str, ...]:
-        """Every partition key of the job, none where it has no partitions."""
-        answer = self._ask(documents.PARTITIONS, {"job": job}, "pipelineOrError", PartitionedJob)
-        return answer.partition_keys_or_error.partition_keys
+    def job(self, selector: Json) -> Job:
+        """The job's partitions and tags."""
+        return self._ask(documents.PARTITIONS, {"job": selector}, "pipelineOrError", Job)
 
     def check_config(self, job: Json, config: Json) -> None:
         """The job takes this run config.

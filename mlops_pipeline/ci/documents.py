@@ -24,7 +24,7 @@ PARTITIONS = """
 query Partitions($job: PipelineSelector!) {
   pipelineOrError(params: $job) {
     __typename
-    ... on Pipeline { partitionKeysOrError { partitionKeys } }
+    ... on Pipeline { tags { key value } partitionKeysOrError { partitionKeys } }
     ... on PipelineNotFoundError { message }
     ... on InvalidSubsetError { message }
     ... on PythonError { message }

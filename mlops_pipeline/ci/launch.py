@@ -2,17 +2,22 @@
 
 Dagster itself launches a partitioned job without a partition, or with one that does not exist, and
 the run fails minutes later; here both are errors before the launch.
+
+A job whose tag names another that asks for it is not launched: the other one is, and its run says
+how the retrain controller ruled (see `controller`).
 """
 
 import difflib
+import json
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlops_pipeline.ci.answers import LocationEntry, Run
 from mlops_pipeline.ci.client import DagsterClient
 from mlops_pipeline.errors import CiError, DagsterUnreachable, LaunchRefused
+from mlops_pipeline.monitoring import tags
 
 KEY_TAG = "mlops/ci_key"  # the same work is not launched twice under one key
 LAUNCH_TAG = "mlops/ci_launch"  # names one attempt, so that a lost answer finds its run
@@ -30,6 +35,7 @@ class LaunchRequest:
     config: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
+    past_controller: str | None = None  # why the retrain controller is not asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,11 @@ def launch(client: DagsterClient, request: LaunchRequest) -> Launch:
         CiError: Dagster failed, or its answer was lost and no run is to be found.
     """
     address = find_job(client.locations(), request)
-    check_partition(client.partition_keys(address.selector("pipelineName")), request)
+    job = client.job(address.selector("pipelineName"))
+    check_partition(job.partition_keys, request)
     client.check_config(address.selector("pipelineName"), request.config)
+    request = _by_the_rules(request, job.tag(tags.ASKED_BY))
+    address = replace(address, job=request.job)
     if request.key:
         earlier = client.runs_tagged(KEY_TAG, request.key)
         if earlier:
@@ -144,18 +153,31 @@ def check_partition(keys: tuple[str, ...], request: LaunchRequest) -> None:
             )
 
 
+def _by_the_rules(request: LaunchRequest, asked_by: str | None) -> LaunchRequest:
+    """What is launched: the job itself, or the one that asks for it."""
+    if request.past_controller is not None:
+        if asked_by is None:
+            raise LaunchRefused(f"job {request.job!r} asks no controller: leave out the override")
+        why = {tags.PAST_CONTROLLER: request.past_controller}
+        return replace(request, tags={**request.tags, **why})
+    if asked_by is None:
+        return request
+    wanted = {tags.RUN_CONFIG: json.dumps(request.config)}
+    return replace(request, job=asked_by, config={}, tags={**request.tags, **wanted})
+
+
 def _launch(client: DagsterClient, address: JobAddress, request: LaunchRequest) -> Run:
     attempt = uuid.uuid4().hex
-    tags = {**request.tags, LAUNCH_TAG: attempt}
+    named = {**request.tags, LAUNCH_TAG: attempt}
     if request.key:
-        tags[KEY_TAG] = request.key
+        named[KEY_TAG] = request.key
     if request.partition is not None:
-        tags[PARTITION_TAG] = request.partition
+        named[PARTITION_TAG] = request.partition
     params = {
         "selector": address.selector("jobName"),
         "mode": "default",
         "runConfigData": request.config,
-        "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in tags.items()]},
+        "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in named.items()]},
     }
     try:
         return client.launch(params)

@@ -11,9 +11,10 @@ import click
 import yaml
 
 from mlops_pipeline.ci.client import DagsterClient
+from mlops_pipeline.ci.controller import to_verdict
 from mlops_pipeline.ci.launch import LaunchRequest, launch
 from mlops_pipeline.ci.story import Outcome
-from mlops_pipeline.ci.watch import ENDED, Pace, Report, watch
+from mlops_pipeline.ci.watch import ENDED, Pace, Report
 from mlops_pipeline.cli.board import Board
 from mlops_pipeline.cli.edge import INTERRUPTED, Edge
 from mlops_pipeline.errors import LaunchRefused
@@ -54,6 +55,11 @@ def ci() -> None:
 @click.option("--config", metavar="FILE|JSON", help="Run config: a YAML or JSON file, or JSON.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag of the run.")
 @click.option("--key", help="Idempotency: a run that has this key already is the answer.")
+@click.option(
+    "--past-controller",
+    metavar="REASON",
+    help="Train without asking the retrain controller: an incident tells everybody, with REASON.",
+)
 @click.option("--location", help="The code location, where several have a job of this name.")
 @url_option
 @timeout_option
@@ -65,12 +71,18 @@ def run(
     config: str | None,
     tags: tuple[str, ...],
     key: str | None,
+    past_controller: str | None,
     location: str | None,
     url: str | None,
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Launch JOB, such as flight_delay__train, and return its verdict."""
+    """Launch JOB, such as flight_delay__train, and return its verdict.
+
+    A training is asked of the retrain controller: the wish joins an open request, is refused by the
+    rules that hold for everybody (exit code 2, or the verdict that the same inputs had), or gets a
+    run of its own, whose verdict is returned.
+    """
     request = LaunchRequest(
         job=job,
         location=location,
@@ -78,12 +90,13 @@ def run(
         config=read_config(config),
         tags=read_tags(tags),
         key=key,
+        past_controller=past_controller,
     )
     with DagsterClient(url or read_settings().dagster_url) as client:
         launched = launch(client, request)
         page = client.run_page(launched.run.run_id)
         what = f"found under key {key!r}" if launched.found else "launched"
-        click.echo(f"{job} {what}: {page}", err=as_json)
+        click.echo(f"{launched.run.job_name} {what}: {page}", err=as_json)
         if wait:
             _wait(client, launched.run.run_id, timeout, as_json)
         elif as_json:
@@ -143,7 +156,7 @@ def _wait(client: DagsterClient, run_id: str, timeout: float, as_json: bool) -> 
     try:
         started = client.run(run_id)
         with Board(to_stderr=as_json) as board:
-            report = watch(client, started, Pace(limit=timeout), seen=board.show)
+            report = to_verdict(client, started, Pace(limit=timeout), seen=board.show)
     except KeyboardInterrupt:
         _say_resume(client, run_id)
         context.exit(INTERRUPTED)

@@ -31,8 +31,8 @@ from mlops_pipeline.evaluation.verdict import GateResult, Verdict, gate_json
 from mlops_pipeline.ledger import audit, retrains, reviews, verdicts
 from mlops_pipeline.ledger.reviews import ReviewKind
 from mlops_pipeline.ledger.store import transaction
+from mlops_pipeline.monitoring import tags
 
-RETRAIN_TAG = "mlops/retrain"  # the number of the request that a run answers
 REVIEW_TAG = "mlops/review"  # the number of the failed attempt that a run follows
 
 
@@ -155,8 +155,8 @@ def _record(
             )
         else:
             _close_passed(tx, contract.name, contest.chosen.bundle, run.run_id, now)
-        if RETRAIN_TAG in run.tags:
-            retrains.close(tx, int(run.tags[RETRAIN_TAG]), outcome=gate.verdict, now=now)
+        if tags.RETRAIN in run.tags:
+            retrains.close(tx, int(run.tags[tags.RETRAIN]), outcome=gate.verdict, now=now)
     return number
 
 

@@ -5,12 +5,13 @@ from typing import Literal
 
 import dagster as dg
 
-from mlops_pipeline.components.evaluation import RETRAIN_TAG
+from mlops_pipeline.components.evaluation import REVIEW_TAG
 from mlops_pipeline.components.house import House
 from mlops_pipeline.contract.load import find_contracts, load_contract
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.ledger import retrains, versions
 from mlops_pipeline.ledger.store import reading, transaction
+from mlops_pipeline.monitoring import tags
 from mlops_pipeline.monitoring.alerts import deliver_due
 from mlops_pipeline.monitoring.causes import (
     FLEET,
@@ -19,6 +20,7 @@ from mlops_pipeline.monitoring.causes import (
     Cause,
     recovered,
     settle,
+    tell,
 )
 from mlops_pipeline.monitoring.heartbeat import beat
 from mlops_pipeline.monitoring.retraining import broke
@@ -44,8 +46,8 @@ def run_failed(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         contract = contract_of(house, model)
         said = f"{run.job_name} failed: {context.failure_event.message}"[:LONGEST_SUMMARY]
         with transaction(house.ledger) as tx:
-            if RETRAIN_TAG in run.tags and contract is not None:
-                broke(tx, contract, int(run.tags[RETRAIN_TAG]), error=said, now=now)
+            if tags.RETRAIN in run.tags and contract is not None:
+                broke(tx, contract, int(run.tags[tags.RETRAIN]), error=said, now=now)
             settle(
                 tx,
                 model,
@@ -73,8 +75,8 @@ def run_worked(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     def worked(context: dg.RunStatusSensorContext, house: House) -> None:
         run, now = context.dagster_run, datetime.now(UTC)
         with transaction(house.ledger) as tx:
-            if RETRAIN_TAG in run.tags:
-                retrains.ran(tx, int(run.tags[RETRAIN_TAG]), run_id=run.run_id)
+            if tags.RETRAIN in run.tags:
+                retrains.ran(tx, int(run.tags[tags.RETRAIN]), run_id=run.run_id)
             recovered(
                 tx,
                 model_of(run.job_name),
@@ -85,6 +87,34 @@ def run_worked(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             )
 
     return worked
+
+
+def run_past_controller(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """A training that the retrain controller was not asked for is told, with its reason."""
+
+    @dg.run_status_sensor(
+        name="fleet__run_past_controller",
+        run_status=dg.DagsterRunStatus.STARTED,
+        default_status=status,
+    )
+    def past(context: dg.RunStatusSensorContext, house: House) -> None:
+        run = context.dagster_run
+        model = model_of(run.job_name)
+        if run.job_name != f"{model}__train" or {tags.RETRAIN, REVIEW_TAG} & run.tags.keys():
+            return
+        why = run.tags.get(tags.PAST_CONTROLLER, "no reason was given")
+        with transaction(house.ledger) as tx:
+            tell(
+                tx,
+                model,
+                Cause.OVERRIDE,
+                owner=owner_of(house, model),
+                summary=f"{model} is trained past the retrain controller: {why}",
+                detail={"reason": why, "run": run.run_id, "tags": dict(run.tags)},
+                now=datetime.now(UTC),
+            )
+
+    return past
 
 
 def run_canceled(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -98,9 +128,9 @@ def run_canceled(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     def canceled(context: dg.RunStatusSensorContext, house: House) -> None:
         run = context.dagster_run
         close_tracking(house, run.run_id, "KILLED")
-        if RETRAIN_TAG in run.tags:
+        if tags.RETRAIN in run.tags:
             with transaction(house.ledger) as tx:
-                number = int(run.tags[RETRAIN_TAG])
+                number = int(run.tags[tags.RETRAIN])
                 retrains.close(tx, number, outcome="canceled", now=datetime.now(UTC))
 
     return canceled

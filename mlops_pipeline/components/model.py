@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from mlops_pipeline.components.asking import ask_job
 from mlops_pipeline.components.automation import (
     finding_sensor,
     retrain_schedule,
@@ -37,6 +38,7 @@ from mlops_pipeline.components.training import candidate_asset
 from mlops_pipeline.components.upkeep import environment_sensor, stale_sensor
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.ledger.looks import LookKind
+from mlops_pipeline.monitoring import tags
 
 # One process per run: dagster-mlflow is sound only there, and a step costs 0.1 s instead of 3 s.
 ONE_PROCESS = dg.in_process_executor
@@ -82,7 +84,7 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
                 selection=dg.AssetSelection.assets(key(contract, "snapshot")).downstream(),
                 executor_def=ONE_PROCESS,
                 hooks={end_mlflow_on_run_finished},
-                tags={"mlops/train": contract.name},
+                tags={"mlops/train": contract.name, tags.ASKED_BY: name(contract, "ask")},
             ),
             dg.define_asset_job(
                 name(contract, "monitor"),
@@ -90,6 +92,7 @@ def model_definitions(contract: ModelContract) -> dg.Definitions:
                 selection=dg.AssetSelection.assets(key(contract, "inference_log")).downstream(),
                 executor_def=ONE_PROCESS,
             ),
+            ask_job(contract),
             step_job(contract),
             rollback_job(contract),
             approve_job(contract),

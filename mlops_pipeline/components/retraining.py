@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import dagster as dg
 import msgspec
 
-from mlops_pipeline.components.evaluation import RETRAIN_TAG
 from mlops_pipeline.components.house import House
 from mlops_pipeline.components.names import name
 from mlops_pipeline.contract.load import contract_digest
@@ -20,6 +19,7 @@ from mlops_pipeline.features.definition import definition_digest
 from mlops_pipeline.ledger import retrains
 from mlops_pipeline.ledger.retrains import RetrainRequest, RetrainSource
 from mlops_pipeline.ledger.store import transaction
+from mlops_pipeline.monitoring import tags
 from mlops_pipeline.monitoring.retraining import Inputs, Reason, ask, chain, refuse
 from mlops_pipeline.registry.code import read_code
 from mlops_pipeline.registry.environment import read_environment
@@ -82,7 +82,7 @@ def run_of(contract: ModelContract, request: RetrainRequest) -> dg.RunRequest:
         job_name=name(contract, "train"),
         run_config=config,
         tags={
-            RETRAIN_TAG: str(request.id),
+            tags.RETRAIN: str(request.id),
             "mlops/train": contract.name,
             ATTEMPT_TAG: str(request.attempt),
             REASON_TAG: chain(request)[:LONGEST_TAG],

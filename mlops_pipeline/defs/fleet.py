@@ -9,6 +9,7 @@ from mlops_pipeline.components.fleet import (
     heartbeat,
     run_canceled,
     run_failed,
+    run_past_controller,
     run_worked,
 )
 from mlops_pipeline.components.vigil import checks_watch, sensors_watch
@@ -22,6 +23,7 @@ def fleet() -> dg.Definitions:
         run_failed,
         run_worked,
         run_canceled,
+        run_past_controller,
         alerts_due,
         aliases_follow,
         heartbeat,

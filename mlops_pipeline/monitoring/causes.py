@@ -26,6 +26,7 @@ class Cause(StrEnum):
     ENVIRONMENT = "environment_drift"
     BUDGET = "retraining_budget"
     NO_GAIN = "retraining_without_gain"
+    OVERRIDE = "retraining_override"
     RUN = "run_failed"
     CHECK = "check_failed"
     SENSOR = "sensor_failed"

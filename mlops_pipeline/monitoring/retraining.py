@@ -67,6 +67,7 @@ class Ruling:
     rule: Rule
     text: str
     request: RetrainRequest | None
+    came_to: str | None = None  # the verdict that the same inputs had before
 
     @property
     def asked(self) -> bool:
@@ -233,7 +234,7 @@ def _same_inputs(tx: Connection, contract: ModelContract, inputs: Inputs | None)
                 f"request {request.id} was trained on the same inputs {inputs.digest[:12]} and "
                 f"came to {request.outcome}"
             )
-            return Ruling(Rule.SAME_INPUTS, text, None)
+            return Ruling(Rule.SAME_INPUTS, text, None, request.outcome)
     return None
 
 

@@ -53,6 +53,20 @@ def m__burn() -> None:
     burn()
 
 
+@dg.op
+def rule(context: dg.OpExecutionContext) -> None:
+    """Says no, as the retrain controller does."""
+    asked = context.run.tags["mlops/run_config"]
+    said = {"mlops/rule": "cooling_down", "mlops/ruling": f"until tomorrow; asked with {asked}"}
+    context.instance.add_run_tags(context.run_id, said)
+
+
+@dg.job
+def m__ask() -> None:
+    """Asks for m__guarded."""
+    rule()
+
+
 defs = dg.Definitions(
     assets=[evaluation, rows, features, month],
     asset_checks=[nulls],
@@ -60,6 +74,8 @@ defs = dg.Definitions(
         dg.define_asset_job("m__train", 'key:"m/evaluation"'),
         dg.define_asset_job("m__load", 'key:"m/rows" or key:"m/features"'),
         dg.define_asset_job("m__ingest", 'key:"m/month"'),
+        dg.define_asset_job("m__guarded", 'key:"m/evaluation"', tags={"mlops/asked_by": "m__ask"}),
+        m__ask,
         m__burn,
     ],
     executor=dg.in_process_executor,

@@ -46,7 +46,7 @@ def test_good_answers_become_records() -> None:
     }
     with serve(answers) as fake, DagsterClient(f"{fake.url}/") as client:
         assert [entry.name for entry in client.locations()] == ["here"]
-        assert client.partition_keys(JOB) == ("2013-01", "2013-02")
+        assert client.job(JOB).partition_keys == ("2013-01", "2013-02")
         client.check_config(JOB, {})
         assert client.launch({}).tag("mlops/ci_key") == "k"
         assert client.run("r1").status == "STARTED"

@@ -1,5 +1,6 @@
 """Launching: what is wrong is found before the launch, and one key gives one run."""
 
+import json
 from typing import Any
 
 import pytest
@@ -226,3 +227,30 @@ def test_a_launch_that_may_have_happened_says_how_to_look(lookup: Any) -> None:
 
     with pytest.raises(CiError, match=f"before you try again look for a run tagged {LAUNCH_TAG}="):
         ask(answers)
+
+
+ASKED = {**GOOD, "Partitions": [partitions(mlops__asked_by="m__ask")]}
+
+
+def test_a_training_is_asked_for_and_the_wish_carries_its_config() -> None:
+    config = {"ops": {"m__snapshot": {"config": {"as_of": "2013-07-01"}}}}
+
+    _, fake = ask(ASKED, config=config, tags={"commit": "abc"})
+
+    params = fake.variables("Launch")["params"]
+    assert params["selector"]["jobName"] == "m__ask"
+    assert params["runConfigData"] == {}
+    assert json.loads(tags_sent(fake)["mlops/run_config"]) == config
+    assert tags_sent(fake)["commit"] == "abc"
+    assert fake.variables("Config")["config"] == config  # checked against the training itself
+
+
+def test_past_the_controller_the_training_itself_is_launched_and_says_why() -> None:
+    _, fake = ask(ASKED, past_controller="ann: the holidays")
+
+    assert fake.variables("Launch")["params"]["selector"]["jobName"] == "m__train"
+    assert tags_sent(fake)["mlops/past_controller"] == "ann: the holidays"
+
+
+def test_where_no_controller_is_asked_there_is_nothing_to_override() -> None:
+    refuse(GOOD, "'m__train' asks no controller", past_controller="ann")

@@ -45,6 +45,11 @@ def test_each_kind_of_run_has_its_exit_code(url: str) -> None:
         launched(url, "m__load"): (1, "a blocking check failed: m/rows: nulls"),
         launched(url, "m__train", "--config", verdict("hold")): (2, "the gate says hold"),
         launched(url, "m__train", "--config", verdict("error")): (3, "the gate says error"),
+        launched(url, "m__guarded", "--config", verdict("promote")): (
+            2,
+            "says cooling_down: until",
+        ),
+        launched(url, "m__guarded", "--past-controller", "a drill"): (0, "the gate says promote"),
         launched(url, "m__burn"): (3, "burn: RuntimeError: the disk is on fire"),
         launched(url, "m__ingest", "--partition", "2013-02-01"): (0, "gives no verdict"),
     }

@@ -97,10 +97,10 @@ def jobs(*names: str, location: str = "here") -> dict[str, Any]:
     return {"workspaceOrError": {"__typename": "Workspace", "locationEntries": [entry]}}
 
 
-def partitions(*keys: str) -> dict[str, Any]:
-    """The partition keys of a job."""
-    found = {"partitionKeys": list(keys)}
-    return {"pipelineOrError": {"__typename": "Pipeline", "partitionKeysOrError": found}}
+def partitions(*keys: str, **tags: str) -> dict[str, Any]:
+    """The partition keys of a job, and its tags; `__` in a tag's name stands for `/`."""
+    found = {"partitionKeysOrError": {"partitionKeys": list(keys)}, "tags": _tags(tags)}
+    return {"pipelineOrError": {"__typename": "Pipeline", **found}}
 
 
 VALID = {"isPipelineConfigValid": {"__typename": "PipelineConfigValidationValid"}}
@@ -116,8 +116,12 @@ def run(
         "jobName": job,
         "status": status,
         "rootRunId": root,
-        "tags": [{"key": key.replace("__", "/"), "value": value} for key, value in tags.items()],
+        "tags": _tags(tags),
     }
+
+
+def _tags(named: dict[str, str]) -> list[dict[str, str]]:
+    return [{"key": key.replace("__", "/"), "value": value} for key, value in named.items()]
 
 
 def launched(given: dict[str, Any]) -> dict[str, Any]:

@@ -60,15 +60,23 @@ def test_the_node_serves_the_champion_again(services: Services) -> None:
     assert answer.json()["version"] == "2"
 
 
-def test_ci_launches_the_training_job_and_gets_the_verdict(services: Services) -> None:
+def test_ci_trains_past_the_controller_and_gets_the_verdict(services: Services) -> None:
     config = {"ops": {"flight_delay__snapshot": {"config": {"as_of": "2013-07-01"}}}}
+    loud = ("--past-controller", "the rows of the first version again")
 
     done = mlops(
-        services, "ci", "run", "flight_delay__train", "--wait", "--config", json.dumps(config)
+        services, "ci", "run", "flight_delay__train", *loud, "--config", json.dumps(config)
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the gate says promote" in done.stdout
+
+
+def test_ci_that_asks_hears_how_the_retrain_controller_rules(services: Services) -> None:
+    done = mlops(services, "ci", "run", "flight_delay__train")
+
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "inconclusive: the retrain controller says cooling_down" in done.stdout
 
 
 def test_ci_refuses_a_job_that_does_not_exist(services: Services) -> None:
