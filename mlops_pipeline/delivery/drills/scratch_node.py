@@ -56,10 +56,14 @@ class TrappedRouter(EnvoyRouter):
         super().confirm(route_version, timeout=timeout)
 
 
-def set_trap(home: Path, pids: list[int]) -> None:
-    """These processes are killed, in this order, before the node's next plan is confirmed."""
+def set_trap(home: Path, pids: list[int], *, again: bool = False) -> None:
+    """These processes are killed, in this order, before the node's next plan is confirmed.
+
+    With `again` a trap that waits names others from now on; one that was sprung stays sprung.
+    """
     folder = home / "node"
-    (folder / "trap.sprung").unlink(missing_ok=True)
+    if not again:
+        (folder / "trap.sprung").unlink(missing_ok=True)
     aside = folder / "trap.new"
     aside.write_bytes(msgspec.json.encode(pids))
     aside.rename(folder / "trap")
