@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mlops_pipeline.contract.scaffold import FILES, NewModel, scaffold
+from mlops_pipeline.contract.tasks import TASKS
 from mlops_pipeline.settings import Settings, read_settings
 
 
@@ -17,10 +18,17 @@ from mlops_pipeline.settings import Settings, read_settings
     type=click.Path(path_type=Path),
     help="The folder of models [default: the first of MLOPS_CONTRACTS].",
 )
-def new(name: str, folder: Path | None) -> None:
+@click.option(
+    "--task",
+    type=click.Choice(list(TASKS)),
+    default="binary",
+    show_default=True,
+    help="What is asked: yes or no, or a number.",
+)
+def new(name: str, folder: Path | None, task: str) -> None:
     """Make a model NAME: a contract, a source of made-up rows, a feature function."""
     settings = read_settings()
-    made = scaffold(name, folder or settings.contract_folders[0])
+    made = scaffold(name, folder or settings.contract_folders[0], task=task)
     click.echo(f"made {made.folder}: {', '.join(FILES)}")
     for line in next_steps(made, settings):
         click.echo(line)

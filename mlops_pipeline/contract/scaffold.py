@@ -27,8 +27,8 @@ class NewModel:
     importable: bool
 
 
-def scaffold(name: str, parent: Path) -> NewModel:
-    """`parent/name` holds a model that works; no file that was there is touched.
+def scaffold(name: str, parent: Path, *, task: str = "binary") -> NewModel:
+    """`parent/name` holds a model that works for that task; no file that was there is touched.
 
     Raises:
         ContractError: the name is no name, is taken, or `parent` is no folder.
@@ -47,7 +47,7 @@ def scaffold(name: str, parent: Path) -> NewModel:
     found = _found(module.partition(".")[0])
     if found is not None and "." not in module:
         raise ContractError(f"{name!r} is already the Python module {found}: take another name")
-    _write(folder, {"name": name, "module": module})
+    _write(folder, {"name": name, "module": module, "task": task})
     load_contract(folder / "contract.yaml")  # what was just written is whole
     importlib.invalidate_caches()
     seen = _found(module)
@@ -77,6 +77,8 @@ def _write(folder: Path, words: dict[str, str]) -> None:
         loader=PackageLoader("mlops_pipeline.contract"),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         autoescape=False,  # Python and YAML are written, no HTML
     )
     folder.mkdir()

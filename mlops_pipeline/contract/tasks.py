@@ -1,8 +1,9 @@
 """Tasks: the kinds of question that a contract can ask, and what can be said of their answers.
 
 Here stand the words. What a room does for a task stands in that room, in one table by the task's
-name: `data.labels` (labels), `training.objectives` (losses), `evaluation.judged` (figures),
-`registry.answers` (columns of an answer), `serving.forms` (bodies).
+name: `contract.task_fit` (words of the target), `data.labels` (labels), `training.objectives`
+(losses), `evaluation.judged` (what a report shows), `registry.answers` (columns of an answer),
+`serving.one` (bodies).
 """
 
 from collections.abc import Mapping

@@ -135,7 +135,10 @@ def _fairness_is_declared(contract: ModelContract) -> Iterable[str]:
 
 
 def _labels_are_bounded(contract: ModelContract) -> Iterable[str]:
-    if contract.target.min_rate == 0 and contract.target.max_rate == 1:
+    if contract.target.above is None:
+        if None in contract.score_range:
+            yield "target: nothing bounds the number; say lowest and highest, or the column's range"
+    elif contract.target.min_rate == 0 and contract.target.max_rate == 1:
         yield "target: min_rate 0 and max_rate 1 let any labels pass; bound the rate of yes"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import mean_absolute_error, r2_score, roc_auc_score
 
 from mlops_pipeline.contract.load import load_callable, load_contract
 from mlops_pipeline.contract.model import ModelContract
@@ -98,6 +98,32 @@ def test_a_plain_model_proves_the_promised_auc_on_a_later_month(contract: ModelC
     auc = roc_auc_score(answers[asked], model.predict_proba(test[asked])[:, 1])
 
     assert auc > promised + 0.03  # room for the interval of one month
+
+
+def test_a_model_of_numbers_is_whole_and_a_plain_one_proves_what_it_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    made = scaffold("parcels_counted", tmp_path, task="regression")
+    contract = load_contract(made.folder / "contract.yaml")
+    r2, mae = (criterion for criterion in contract.acceptance.criteria[:2])
+    rows = [
+        read_source(contract, part)
+        for part in (Window.of_months("2024-01", "2024-03"), Window.of_month("2024-04"))
+    ]
+    (train, truth), (test, answers) = ((_plain_features(r), label(contract, r)) for r in rows)
+    known, asked = ~np.isnan(truth), ~np.isnan(answers)
+
+    told = LinearRegression().fit(train[known], truth[known]).predict(test[asked])
+
+    assert contract.task == "regression"
+    assert r2_score(answers[asked], told) > (r2.at_least or 1) + 0.03
+    assert mean_absolute_error(answers[asked], told) < (mae.at_most or 0) - 0.1
+    april = Window.of_month("2024-04")
+    outcomes = run_checks(
+        contract, rows[1], reference=rows[0], usual_rows=[len(rows[1])], as_of=april.end
+    )
+    assert [(o.name, o.summary) for o in outcomes if not o.passed] == []
 
 
 def _plain_features(rows: pd.DataFrame) -> np.ndarray:

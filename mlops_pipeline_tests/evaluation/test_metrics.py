@@ -3,6 +3,7 @@ from math import log
 import numpy as np
 import pytest
 from sklearn import metrics as theirs
+from sklearn.calibration import calibration_curve
 
 from mlops_pipeline.contract.tasks import TASKS
 from mlops_pipeline.evaluation import metrics
@@ -72,6 +73,17 @@ def test_all_agree_with_scikit_learn(seed: int) -> None:
     }
     found = {name: measure(name, labels, scores, 0.4) for name in expected}
     assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_calibration_error_is_that_of_scikit_learns_curve(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    scores = chance.random(1500)  # no ties: both cut the same bins of a hundred rows
+    labels = (chance.random(1500) < scores**1.5).astype(float)
+
+    observed, told = calibration_curve(labels, scores, n_bins=15, strategy="quantile")
+
+    assert metrics.ece(labels, scores) == pytest.approx(np.abs(observed - told).mean(), abs=2e-3)
 
 
 @pytest.mark.parametrize("name", TASKS["binary"].metrics)

@@ -6,6 +6,7 @@ from sklearn import metrics as sk
 
 from mlops_pipeline.evaluation import metrics_multiclass as many
 from mlops_pipeline.evaluation import metrics_numeric as numeric
+from mlops_pipeline.evaluation.measures import measure
 
 TRUTH, ANSWERS = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0, 5.0, 4.0])
 LABELS = np.array([0.0, 1.0, 2.0, 1.0])
@@ -77,3 +78,21 @@ def test_metrics_of_several_classes_are_scikit_learns(seed: int) -> None:
         sk.roc_auc_score(labels, scores, multi_class="ovr")
     )
     assert 0 <= many.confidence_ece(labels, scores) <= 1
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+def test_a_contracts_metrics_of_numbers_are_scikit_learns(quantile: float) -> None:
+    chance = np.random.default_rng(3)
+    truth = chance.normal(20, 40, 500)
+    answers = truth + chance.normal(0, 30, 500)
+
+    expected = {
+        "mae": sk.mean_absolute_error(truth, answers),
+        "rmse": sk.root_mean_squared_error(truth, answers),
+        "r2": sk.r2_score(truth, answers),
+        "pinball": sk.mean_pinball_loss(truth, answers, alpha=quantile),
+        "quantile_coverage": np.mean(truth <= answers),
+    }
+
+    found = {name: measure(name, truth, answers, quantile) for name in expected}
+    assert found == pytest.approx(expected)

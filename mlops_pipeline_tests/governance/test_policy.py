@@ -1,11 +1,13 @@
 """Every rule holds for a sound model, and each finds what it is there for."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mlops_pipeline.contract.columns import Severity
 from mlops_pipeline.contract.load import load_contract
@@ -15,6 +17,7 @@ from mlops_pipeline.governance.policy import RULES, PolicyFinding, check_policy,
 from mlops_pipeline.registry.code import CodeState
 from mlops_pipeline.settings import PACKAGE_MODELS
 from mlops_pipeline_tests.governance.records import contract, lineage, sound
+from mlops_pipeline_tests.models import arrival_delay
 
 Break = Callable[[dict[str, Any]], object]
 
@@ -194,3 +197,24 @@ def test_an_open_rule_blocks_nothing_and_a_broken_one_does() -> None:
 @pytest.mark.parametrize("path", sorted(PACKAGE_MODELS.glob("*/contract.yaml")))
 def test_the_models_of_this_package_break_no_rule(path: Path) -> None:
     assert [f for f in check_policy(load_contract(path)) if f.passed is False] == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "problems"),
+    [
+        ({}, ("target: nothing bounds the number; say lowest and highest, or the column's range",)),
+        ({"lowest": -30, "highest": 180}, ()),
+    ],
+)
+def test_a_number_is_bounded_by_its_limits(
+    limits: dict[str, float], problems: tuple[str, ...]
+) -> None:
+    whole = yaml.safe_load(Path(str(arrival_delay.__file__)).with_name("contract.yaml").read_text())
+    unbound = ("lowest", "highest", "above", "min_rate", "max_rate")
+    whole["target"] = {k: v for k, v in whole["target"].items() if k not in unbound} | limits
+    whole["features"]["columns"].pop()  # its history, which counts what lies above
+    contract = ModelContract.model_validate_json(json.dumps(whole, default=str))
+
+    (found,) = (f for f in check_policy(contract) if f.rule == "P08")
+
+    assert found.problems == problems
