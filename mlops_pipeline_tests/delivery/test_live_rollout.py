@@ -1,15 +1,20 @@
 """Whole rollouts on real processes under load: users notice a rollout as little as can be."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
+from mlops_pipeline.delivery.assignment import units_for
 from mlops_pipeline.delivery.rollback import roll_back
 from mlops_pipeline.delivery.rollout import StepOutcome, step
 from mlops_pipeline.delivery.start import deploy_first, start_rollout
-from mlops_pipeline.delivery.world import World, http_probe, raise_incident
+from mlops_pipeline.delivery.world import World, http_probe, raise_incident, salt_of
 from mlops_pipeline.ledger import champion, decisions, quarantine, versions
 from mlops_pipeline.ledger.rollouts import RolloutState
 from mlops_pipeline.ledger.store import open_ledger, reading, transaction
@@ -100,3 +105,30 @@ def test_a_bad_version_is_rolled_back_with_few_users_hurt(
         assert champion.read(tx, MODEL).version == "1"
     assert rolled.evidence["candidate_requests"] > 0
     assert confirmed.evidence["seconds_to_zero_weight"] < 10
+
+
+def test_the_command_says_which_version_the_router_gives_a_unit(world: World, node: NodeProcess):
+    row = start_rollout(world, short_contract(), candidate="2", reason="passed", now=now())
+    node.serve(MODEL, "2")
+    salt = salt_of(row)
+    node.client.put_routes(
+        MODEL, stable="1", candidate="2", weight=3000, shadow=False, salt=salt,
+        rollout=row.id, generation=row.generation,
+    )  # fmt: skip
+    environment = {
+        **os.environ,
+        "MLOPS_HOME": str(node.settings.home),
+        "MLOPS_RUNTIME_DIR": str(node.settings.runtime_dir),
+        "MLOPS_PORT": str(node.settings.port),
+        "MLOPS_PROFILE": "scratch",
+    }
+    for mine in (True, False):
+        (unit,) = units_for(salt, 3000, 1, candidate=mine)
+        answer = httpx.post(f"{node.url}/{MODEL}/predict", headers={"x-unit": unit}, content=b"{}")
+        version = answer.headers["x-served-by"].removeprefix(f"{MODEL}-v")
+        assert version == ("2" if mine else "1")
+        words = ("-m", "mlops_pipeline.cli.main", "rollout", "assignment", MODEL, unit)
+        said = subprocess.run(
+            [sys.executable, *words], env=environment, capture_output=True, text=True, check=True
+        )
+        assert said.stdout.strip().endswith(f"weight 3000: version {version}")

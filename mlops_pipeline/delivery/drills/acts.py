@@ -16,11 +16,12 @@ from sqlalchemy.exc import OperationalError
 from mlops_pipeline.delivery.drills.harms import CHALLENGER, ENVOY, NODE, STABLE, kill
 from mlops_pipeline.delivery.drills.scene import GOOD, MODEL, PATIENCE, Scene, now
 from mlops_pipeline.delivery.drills.worker import KILLS, Point
+from mlops_pipeline.delivery.plan import itinerary, plan_rollout
 from mlops_pipeline.delivery.rollback import roll_back
 from mlops_pipeline.delivery.rollout import step
 from mlops_pipeline.delivery.router import cluster_name
 from mlops_pipeline.errors import DeliveryError, LedgerError, MlopsError
-from mlops_pipeline.ledger import quarantine
+from mlops_pipeline.ledger import audit, decisions, quarantine
 from mlops_pipeline.ledger.rollouts import ENDED, RolloutState
 from mlops_pipeline.ledger.store import reading
 
@@ -238,6 +239,29 @@ def two_rollouts(scene: Scene) -> None:
         thread.join()
     must(len(began) == 1 and len(refused) == 7, f"one begins ({len(began)}, {len(refused)})")
     promoted(scene, began[0])
+
+
+def two_drivers(scene: Scene) -> None:
+    """Two workers take the steps of one rollout at once: each is taken once."""
+    rollout = scene.begin().id
+    give_up = time.monotonic() + PATIENCE
+
+    def drive() -> None:
+        while scene.row(rollout).state not in ENDED and time.monotonic() < give_up:
+            scene.step(rollout)
+
+    threads = [threading.Thread(target=drive) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    must(scene.row(rollout).state is S.PROMOTED, "the good version is promoted")
+    with reading(scene.world.engine) as tx:
+        told = [decision.action for decision in decisions.of_rollout(tx, rollout)]
+        moved = [e for e in audit.entries(tx) if e.action == "champion.moved"]
+    stops = len(itinerary(plan_rollout(scene.contract)))
+    must(told == ["advance"] * (stops - 2) + ["promote"], f"each step is decided once ({told})")
+    must(len(moved) == 2, f"the pointer moved once after the first version ({len(moved)})")
 
 
 def race(scene: Scene) -> None:

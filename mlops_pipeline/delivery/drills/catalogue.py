@@ -63,6 +63,7 @@ DRILLS: Mapping[str, Drill] = {
     ),
     "clock-jump": Drill("the clock jumps a month ahead and back", acts.clock_jump),
     "two-rollouts": Drill("eight rollouts start at once", acts.two_rollouts, representative=True),
+    "two-drivers": Drill("two workers take the steps of one rollout at once", acts.two_drivers),
     "race": Drill("a rollback races a promotion", acts.race),
     "ledger-gone": Drill(
         "the ledger's database is locked while the candidate fails",

@@ -457,3 +457,29 @@ def test_a_candidate_that_the_router_does_not_find_healthy_is_held(
     assert "the candidate's server is not ready" in held.reasons
     node.router.down.clear()
     assert step(world, rollout, now=NOW).action == "advance"
+
+
+def test_blue_green_is_a_plan_with_one_step(world: World, node: FakeNode, users: Users):
+    contract = short_contract()
+    one_step = contract.rollout.model_copy(update={"steps": (100,)})
+    rollout = begin(world, contract.model_copy(update={"rollout": one_step}))
+    seen = []
+    node.after_put = lambda command: seen.append(command.arms.weight)
+    assert drive(world, rollout, users).rollout.state is RolloutState.PROMOTED
+    assert seen == [10_000, 0]
+
+
+def test_a_blue_green_candidate_that_fails_is_rolled_back_by_its_budget(
+    world: World, node: FakeNode, users: Users
+):
+    contract = short_contract()
+    one_step = contract.rollout.model_copy(update={"steps": (100,)})
+    rollout = begin(world, contract.model_copy(update={"rollout": one_step}))
+    users.send(100)
+    assert step(world, rollout, now=NOW).action == "advance"
+    users.behave = lambda version, unit: (500 if version == "2" else 200, 5.0)
+    users.send(100)
+    outcome = step(world, rollout, now=NOW)
+    assert outcome.rollout.state is RolloutState.ROLLED_BACK
+    assert "error (budget): 1 against 0.05 on 100" in outcome.reasons[0]
+    assert arms(node).weight == 0
