@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from mlops_pipeline.delivery.world import Notice, World
+from mlops_pipeline.delivery.world import Notice, Runbook, World
 from mlops_pipeline.ledger import decisions, quarantine, rollouts
 from mlops_pipeline.ledger.decisions import DecisionRow
 from mlops_pipeline.ledger.rollouts import RolloutRow
@@ -50,4 +50,4 @@ def condemn_version(
         quarantine.put(tx, gone.model, gone.lineage, version=gone.version, reason=reason, now=now)
     summary = f"{gone.model}: version {gone.version} was rolled back to {serving}: {reason}"
     cause = f"rollback of version {gone.version}"
-    world.notify(tx, Notice(gone.model, cause, summary, detail), now=now)
+    world.notify(tx, Notice(gone.model, cause, summary, detail, Runbook.ROLLED_BACK), now=now)

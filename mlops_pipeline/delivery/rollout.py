@@ -22,7 +22,7 @@ from mlops_pipeline.delivery.rollback import end_rollout
 from mlops_pipeline.delivery.router import Arms
 from mlops_pipeline.delivery.settle import settle
 from mlops_pipeline.delivery.view import NodeView
-from mlops_pipeline.delivery.world import Notice, World, salt_of
+from mlops_pipeline.delivery.world import Notice, Runbook, World, salt_of
 from mlops_pipeline.errors import StaleGeneration
 from mlops_pipeline.ledger import overrides, rollouts
 from mlops_pipeline.ledger.audit import PIPELINE
@@ -188,7 +188,7 @@ def _give_up(
         )
         cause = f"version {row.candidate} refuses requests"
         summary = f"{row.model}: version {row.candidate} is not rolled out: {said}"
-        world.notify(tx, Notice(row.model, cause, summary, schema.fields), now=now)
+        world.notify(tx, Notice(row.model, cause, summary, schema.fields, Runbook.REFUSES), now=now)
     return StepOutcome(row, "refuse", (said,))
 
 

@@ -10,7 +10,7 @@ from mlops_pipeline.delivery.forecast import foresee
 from mlops_pipeline.delivery.plan import plan_digest, plan_json, plan_rollout, without_people
 from mlops_pipeline.delivery.router import cluster_name
 from mlops_pipeline.delivery.settle import settle
-from mlops_pipeline.delivery.world import Notice, World, await_host
+from mlops_pipeline.delivery.world import Notice, Runbook, World, await_host
 from mlops_pipeline.errors import DeliveryError
 from mlops_pipeline.ledger import audit, champion, overrides, rollouts, versions
 from mlops_pipeline.ledger.audit import PIPELINE
@@ -175,7 +175,8 @@ def _tell_of_glass(
         f"{reason}"
     )
     detail = {"actor": actor, "reason": reason, "expires": expires.isoformat()}
-    notice = Notice(model, f"break-glass for version {candidate}", summary, detail)
+    cause = f"break-glass for version {candidate}"
+    notice = Notice(model, cause, summary, detail, Runbook.BREAK_GLASS)
     world.notify(tx, notice, now=now)
 
 

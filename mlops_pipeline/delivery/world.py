@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +36,14 @@ class ProbeAnswer:
     route_version: str
 
 
+class Runbook(StrEnum):
+    """Where it stands what to do: a page of `docs/runbooks/`."""
+
+    ROLLED_BACK = "rolled_back"
+    BREAK_GLASS = "break_glass"
+    REFUSES = "candidate_refuses"
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What somebody must be told."""
@@ -43,6 +52,7 @@ class Notice:
     cause: str  # equal causes are one incident
     summary: str
     detail: Mapping[str, object]
+    runbook: Runbook
 
 
 class Notify(Protocol):
@@ -150,7 +160,7 @@ def raise_incident(tx: Connection, notice: Notice, *, now: datetime) -> None:
         cause=notice.cause,
         severity=IncidentSeverity.CRITICAL,
         summary=notice.summary,
-        detail=notice.detail,
+        detail={**notice.detail, "runbook": f"docs/runbooks/{notice.runbook}.md"},
         now=now,
     )
 

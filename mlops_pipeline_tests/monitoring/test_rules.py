@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mlops_pipeline.delivery.world import Runbook
 from mlops_pipeline.monitoring.causes import Cause, runbook
 from mlops_pipeline_tests.monitoring.prometheus import DEPLOY, debian
 
@@ -104,8 +105,9 @@ def test_every_record_that_is_removed_fails_its_test(tmp_path: Path) -> None:
     assert failed(tmp_path, "recording.yml", removed) >= set(RECORDED)
 
 
-def test_every_alert_and_every_cause_has_its_runbook() -> None:
+def test_every_alert_every_cause_and_every_notice_of_a_rollout_has_its_runbook() -> None:
     named = [str(rule["annotations"]["runbook_url"]) for rule in ALERTS.values()]
+    named += [f"docs/runbooks/{page}.md" for page in Runbook]
     for path in [*named, *(runbook(cause) for cause in Cause)]:
         assert (ROOT / path).is_file(), path
 
