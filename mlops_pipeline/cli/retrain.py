@@ -1,24 +1,23 @@
 """`mlops retrain`: who asked for a training, why, and what stands against the next one."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from getpass import getuser
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Engine
 
 from mlops_pipeline.contract.load import find_contracts, load_contract
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.errors import ContractError
 from mlops_pipeline.ledger import retrains
-from mlops_pipeline.ledger.retrains import RetrainSource
+from mlops_pipeline.ledger.retrains import RetrainRequest, RetrainSource
 from mlops_pipeline.ledger.store import open_ledger, reading, transaction
 from mlops_pipeline.monitoring import retraining
-from mlops_pipeline.monitoring.retraining import Reason
+from mlops_pipeline.monitoring.retraining import Reason, Ruling
 from mlops_pipeline.settings import read_settings
 
 
@@ -37,6 +36,7 @@ def status(model: str, as_json: bool) -> None:
         history = retrains.history(view, model)
         used = retraining.spent(view, contract, now)
         vain = retraining.without_gain(view, contract)
+        against = retraining.against(view, contract, RetrainSource.DRIFT, None, now)
     words = contract.retraining
     found: dict[str, Any] = {
         "model": model,
@@ -44,27 +44,22 @@ def status(model: str, as_json: bool) -> None:
         "minutes": {"used": round(used.minutes, 1), "of": words.budget_minutes},
         "without_gain": {"in_a_row": vain, "of": words.max_without_gain},
         "stopped": vain >= words.max_without_gain,
+        "against": None if against is None else {"rule": against.rule, "text": against.text},
         "requests": [asdict(request) for request in history],
     }
     if as_json:
         click.echo(json.dumps(found, default=str))
         return
-    console = Console(highlight=False)
-    console.print(
+    click.echo(
         f"{used.runs} of {words.budget_runs} runs and {used.minutes:.1f} of "
         f"{words.budget_minutes:g} minutes in {words.budget_days:g} days; "
         f"{vain} of {words.max_without_gain} requests without gain"
     )
-    table = Table("request", "state", "attempt", "run", "minutes", "reasons")
+    click.echo(f"the next wish {_fate(history, against)}")
     for one in history:
-        state = one.outcome or (
-            f"handed out by {one.launched_by}" if one.launched_by else one.state
-        )
-        minutes = "" if one.minutes is None else f"{one.minutes:.1f}"
-        reasons = retraining.chain(one).replace("; ", "\n")
-        run = (one.run_id or "")[:8]
-        table.add_row(str(one.id), state, str(one.attempt), run, minutes, reasons)
-    console.print(table if history else "nobody has asked yet")
+        _print(one)
+    if not history:
+        click.echo("nobody has asked yet")
 
 
 @retrain.command()
@@ -106,6 +101,29 @@ def resume(model: str, reason: str) -> None:
     with transaction(_ledger()) as tx:
         retraining.resume(tx, contract.name, by=getuser(), reason=reason, now=datetime.now(UTC))
     click.echo(f"{model}: retraining goes on")
+
+
+def _fate(history: Sequence[RetrainRequest], against: Ruling | None) -> str:
+    """What would become of drift's next wish."""
+    waiting = next((one for one in history if one.state == "open"), None)
+    if waiting is not None:
+        return f"would join request {waiting.id}"
+    if against is not None:
+        return f"would not be granted: {against.rule}: {against.text}"
+    return "would be granted"
+
+
+def _print(one: RetrainRequest) -> None:
+    """A line for the request, and one for each of its reasons."""
+    handed = f"handed out by {one.launched_by}" if one.launched_by else "waits to be handed out"
+    parts = [one.outcome or handed, f"asked {one.requested:%F %H:%M} UTC"]
+    parts += [f"attempt {one.attempt}"] if one.attempt > 1 else []
+    parts += [f"{one.minutes:.1f} minutes"] if one.minutes is not None else []
+    parts += [f"run {one.run_id[:8]}"] if one.run_id else []
+    click.echo(f"{one.id:>4}  {', '.join(parts)}")
+    for why in one.reasons:
+        said = f"{why.get('source')}, {why.get('window', '')}: {why.get('finding', '')}"
+        click.echo(f"      - {said}")
 
 
 def _contract(model: str) -> ModelContract:

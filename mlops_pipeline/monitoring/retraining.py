@@ -92,7 +92,7 @@ def ask(
     Args:
         inputs: of the fit; None where they cannot be known yet, such as without stored rows.
     """
-    ruling = _against(tx, contract, source, inputs, now)
+    ruling = against(tx, contract, source, inputs, now)
     known = retrains.open_request(tx, contract.name)
     if ruling is not None and (known is None or ruling.rule is Rule.BAD_DATA):
         return ruling
@@ -191,7 +191,7 @@ def spent(tx: Connection, contract: ModelContract, now: datetime) -> Spent:
     return Spent(sum(r.attempt for r in recent), sum(r.minutes or 0.0 for r in recent))
 
 
-def _against(
+def against(
     tx: Connection,
     contract: ModelContract,
     source: RetrainSource,

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,28 @@ def test_an_incident_goes_from_open_to_acknowledged_to_resolved(ledger: Engine) 
     assert told(run("incidents", "list", "--all", "--json"))["incidents"][0]["state"] == "resolved"
 
 
+def test_the_critical_comes_first_with_its_age_and_what_to_read(ledger: Engine) -> None:
+    number = raised(ledger)
+    with transaction(ledger) as tx:
+        tell(
+            tx, "flight_delay", Cause.OUTAGE, owner="team:flights", summary="temp stays away",
+            detail={"n": 7, "value": 0.61234, "metric": "missing"},
+            now=datetime.now(UTC) - timedelta(hours=26),
+        )  # fmt: skip
+    lines = run("incidents").stdout.splitlines()
+    head = " ".join(lines[0].split())
+    assert head == "2 critical flight_delay: data_outage (open, for 1 d 2 h)"
+    assert lines[1].strip() == "temp stays away"
+    assert lines[2].strip() == "-> mlops incidents show 2, docs/runbooks/data_outage.md"
+    assert lines[3].strip() == "nobody was told: not tried yet"
+    assert f"{number}  warning" in lines[4]
+    shown = [line.strip() for line in run("incidents", "show", "2").stdout.splitlines()]
+    assert shown.index("metric: missing") < shown.index("value: 0.6123") < shown.index("n: 7")
+    assert "say that you have it: mlops incidents ack 2" in shown
+    run("incidents", "ack", "2")
+    assert f"(acknowledged by {getuser()}, for 1 d 2 h)" in run("incidents").stdout
+
+
 def test_an_incident_that_is_not_there_is_an_error(ledger: Engine) -> None:
     found = run("incidents", "ack", "9")
     assert found.exit_code == 3
@@ -113,6 +136,16 @@ def test_a_persons_request_shows_its_reason_chain(ledger: Engine) -> None:
     assert request["reasons"][0]["as_of"] == "2013-07-01"
     assert found["runs"] == {"used": 0, "of": 8}
     assert "new airports" in run("retrain", "status", MODEL).stdout
+
+
+def test_the_status_says_what_would_become_of_the_next_wish(ledger: Engine) -> None:
+    assert "the next wish would be granted" in run("retrain", "status", MODEL).stdout
+    run("retrain", "request", MODEL, "--reason", "new airports")
+    assert "the next wish would join request 1" in run("retrain", "status", MODEL).stdout
+    with transaction(ledger) as tx:
+        retrains.close(tx, 1, outcome="promote", now=datetime.now(UTC))
+    said = run("retrain", "status", MODEL).stdout
+    assert "the next wish would not be granted: cooling_down: the last request" in said
 
 
 def test_a_request_that_a_rule_stands_against_is_exit_code_one(ledger: Engine) -> None:
