@@ -10,6 +10,7 @@ import pytest
 
 from mlops_pipeline.errors import RegistryError
 from mlops_pipeline.features.matrix import FeatureMatrix
+from mlops_pipeline.registry.attestation import open_signed
 from mlops_pipeline.registry.bundle import MANIFEST, open_bundle
 from mlops_pipeline.registry.compiled import (
     compile_trees,
@@ -18,8 +19,13 @@ from mlops_pipeline.registry.compiled import (
     with_compiled_trees,
 )
 from mlops_pipeline.registry.compiled_trees import ABOUT, LIBRARY, CompiledTrees
+from mlops_pipeline.registry.keys import TRUSTED
+from mlops_pipeline.registry.mlflow import open_registry
+from mlops_pipeline.registry.register import register_passed
+from mlops_pipeline.serving.scorers import load_scorer
 from mlops_pipeline.training.lightgbm import LightgbmModel, LightgbmTrainer
 from mlops_pipeline.training.rows import LabelledRows
+from mlops_pipeline_tests.registry import world as registry_world
 from mlops_pipeline_tests.serving import world
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler on this machine")
@@ -140,3 +146,24 @@ def test_equal_models_have_equal_libraries(tmp_path: Path) -> None:
     assert first == second
     assert {LIBRARY, ABOUT} == first.keys() - files.keys()
     assert first[MANIFEST] != files[MANIFEST]
+
+
+@pytest.mark.slow
+def test_registration_signs_the_compiled_trees_with_the_version(tmp_path: Path) -> None:
+    stores = registry_world.open_home(tmp_path / "home")
+    asked = world.changed(registry_world.contract(), {"candidates.0.compiled": True})
+    bundle, _, _ = registry_world.judged(stores, asked)
+    registry = open_registry(stores.settings)
+    row = register_passed(
+        stores.ledger,
+        stores.objects,
+        registry,
+        bundle=bundle,
+        run_id=registry.open_run("train", tags={}, now=registry_world.NOW),
+        keys=stores.settings.keys,
+        now=registry_world.NOW,
+    )
+    folder = stores.objects.check_out(row.bundle, tmp_path / "version")
+    opened = open_signed(folder, stores.settings.keys / TRUSTED)
+    assert isinstance(load_scorer(opened), CompiledTrees)
+    assert open_bundle(folder).manifest.lineage_digest == row.lineage
