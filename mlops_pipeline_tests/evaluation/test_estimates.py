@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import stdtrit
 
 from mlops_pipeline.evaluation.estimates import Spread, estimate, p_below, spread
 from mlops_pipeline.evaluation.intervals import Draws, draw_groups
@@ -61,6 +62,22 @@ def test_more_confidence_gives_no_narrower_an_interval(values: list[float]) -> N
     sure, surer = (estimate(point, drawn, draws, c) for c in (0.9, 0.95))
     assert (surer.low or 0) <= (sure.low or 0)
     assert (surer.high or 0) >= (sure.high or 0)
+
+
+@settings(deadline=None)
+@given(values=st.lists(st.floats(0, 1), min_size=5, max_size=40))
+def test_an_interval_holds_the_t_interval_and_the_percentiles(values: list[float]) -> None:
+    draws = of_days(len(values))
+    drawn, point = draws.rate(np.array(values)), float(np.mean(values))
+    known = spread(drawn, draws)
+    assert known is not None
+    found = estimate(point, drawn, draws, 0.9)
+    reach = float(stdtrit(known.freedom, 0.95)) * known.error
+    low, high = np.quantile(draws.resampled(drawn), (0.05, 0.95))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= min(low, point - reach) + 1e-12
+    assert found.high >= max(high, point + reach) - 1e-12
 
 
 def test_an_interval_stays_within_the_range_of_its_value() -> None:
