@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mlops_pipeline.contract.columns import ColumnType, Target
 from mlops_pipeline.contract.findings import Finding, Location
+from mlops_pipeline.contract.promises import ErrorCost
 from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER, TASKS
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def task_findings(contract: "ModelContract") -> Iterator[Finding]:
     """Each metric, gap and word of the target that this task does not have."""
     yield from _metrics(contract)
     yield from _gaps(contract)
+    yield from _mistakes(contract)
     yield from _TARGETS[contract.task](contract)
 
 
@@ -57,6 +59,21 @@ def _gaps(contract: "ModelContract") -> Iterator[Finding]:
         elif group.metric.endswith("_rate") and group.max_gap > 1:
             at = ("fairness", index, "max_gap")
             yield Finding(at, f"{group.max_gap:g}: rates lie at most 1 apart")
+
+
+def _mistakes(contract: "ModelContract") -> Iterator[Finding]:
+    """Words about answers that are right or wrong, where answers are neither."""
+    if TASKS[contract.task].counts_yes:
+        return
+    what = f"a {contract.task} answer is neither right nor wrong"
+    if contract.rollout.labels is not None:
+        yield Finding(("rollout", "labels"), f"{what}: its mistakes cannot be counted")
+    if contract.monitoring.cost != ErrorCost():
+        yield Finding(("monitoring", "cost"), f"{what}: it has no cost of either")
+    for index, candidate in enumerate(contract.candidates):
+        if candidate.compiled:
+            at: Location = ("candidates", index, "compiled")
+            yield Finding(at, f"only trees of yes or no are compiled, not of a {contract.task}")
 
 
 def _yes_or_no(contract: "ModelContract") -> Iterator[Finding]:

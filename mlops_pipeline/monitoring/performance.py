@@ -52,7 +52,7 @@ def judge_performance(
     metrics = scoring.metrics()
     bounds = tuple(_bounds(contract, metrics, released or {}))
     times = own["event_time"]
-    bar = contract.acceptance.threshold
+    bar = contract.bar
     scores = own["score"].to_numpy(dtype=np.float64)
     kept = 1 / own["rate"].to_numpy(np.float64) if "rate" in own else None  # labelled or not
     outcome = _outcome(contract, trusted, len(matured), missing, bounds)

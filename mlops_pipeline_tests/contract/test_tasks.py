@@ -70,6 +70,22 @@ WRONG = {
         "unit: hours",
         "target: history features count rows whose outcome lies above a bound: say above",
     ),
+    "mistakes in a rollout": (
+        "rollout:\n",
+        "rollout:\n  bake_minutes: 5\n  labels: {max_wrong: 0.3}\n",
+        "rollout.labels: a regression answer is neither right nor wrong: "
+        "its mistakes cannot be counted",
+    ),
+    "what a mistake costs": (
+        "monitoring:\n",
+        "monitoring:\n  cost: {false_yes: 2}\n",
+        "monitoring.cost: a regression answer is neither right nor wrong: it has no cost of either",
+    ),
+    "compiled trees": (
+        "trainer: lightgbm,",
+        "trainer: lightgbm, compiled: true,",
+        "candidates.0.compiled: only trees of yes or no are compiled, not of a regression",
+    ),
     "a text for a number": (
         "column: hours_late,",
         "column: region,",
