@@ -24,6 +24,7 @@ _PLAIN = {
     **dict.fromkeys(("event_time", "digest", "trace"), pa.string()),
     **dict.fromkeys(("at", "score", "latency_ms", "rate"), pa.float64()),
     "status": pa.int32(),
+    "classes": pa.list_(pa.float64()),
 }
 _STRUCTS = ("row", "features")
 
@@ -103,6 +104,8 @@ def _plain(record: RequestRecord) -> dict[str, Any]:
     values = msgspec.structs.asdict(record)
     for name in _STRUCTS:
         values[name] = values[name] or None  # a record without any is a null, not a struct of nulls
+    if values["classes"] is msgspec.UNSET:
+        values["classes"] = None
     return values
 
 
@@ -114,5 +117,6 @@ def _record(row: Mapping[str, Any]) -> RequestRecord:
             "outcome": Outcome(row["outcome"]),
             "row": row.get("row") or {},
             "features": row.get("features") or {},
+            "classes": msgspec.UNSET if row.get("classes") is None else row["classes"],
         }
     )
