@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from mlops_pipeline.components.instance import open_instance
+from mlops_pipeline.components.reaper import clear_lost_runs
 from mlops_pipeline.contract.promises import Approvals, Guard, Rollout
 from mlops_pipeline.delivery import approvals
 from mlops_pipeline.delivery.drills.scene import (
@@ -139,3 +140,14 @@ def test_whatever_of_dagster_is_killed_the_rollout_goes_on_from_one_state(
     assert built.row(rollout).state is RolloutState.PROMOTED
     assert registry.alias(MODEL, "champion") == "1"  # nobody came to move it
     assert dagster.instance.get_run_by_id(lost).status is STATUS.STARTED
+
+    # The services start anew: the lost run is cleared, and the next one brings router and alias.
+    assert clear_lost_runs(dagster.instance, dagster.environment["DAGSTER_HOME"]) == (lost,)
+    seen = dagster.ended_well()
+    dagster.start_code()
+    dagster.start_daemon()
+    built.until("a run ends well again", lambda: dagster.ended_well() > seen, PATIENCE)
+    built.until("all name the new champion", lambda: agree(built, registry, GOOD), 10)
+    built.users_go_on()
+    assert built.hurt.unexplained() == ()
+    assert built.audited() > 0
