@@ -171,14 +171,10 @@ def _champion_scores(
     """
     manifest = stored_manifest(house.objects, champion.bundle)
     features = contest.rows.test.matrix.values
-    own = _contract_of(house, champion)
-    if own.classes != contract.classes:
-        raise EvaluationError(
-            f"champion version {champion.version} answers one of {', '.join(own.classes)}, the "
-            f"candidate one of {', '.join(contract.classes)}: they cannot be compared; "
-            "deploy with a recorded reason"
-        )
+    if contract.classes:
+        require_same_classes(contract, _contract_of(house, champion), champion.version)
     if manifest.definition_digest != contest.chosen.features.definition:
+        own = _contract_of(house, champion)
         if definition_digest(own) != manifest.definition_digest:
             raise EvaluationError(
                 f"champion version {champion.version} reads features of definition "
@@ -188,6 +184,21 @@ def _champion_scores(
         matrix = compute_features(own, contest.frame, count_history(own, contest.frame))
         features = matrix.values[contest.rows.test_index]
     return stored_model(house.objects, champion.bundle).predict(features)
+
+
+def require_same_classes(contract: ModelContract, champion: ModelContract, version: str) -> None:
+    """Both tell the same classes apart, in the same order.
+
+    Raises:
+        EvaluationError: they do not.
+    """
+    if champion.classes != contract.classes:
+        told = ", ".join(champion.classes) or f"a {champion.task} answer"
+        raise EvaluationError(
+            f"champion version {version} answers {told}; the candidate answers "
+            f"{', '.join(contract.classes)}: they cannot be compared; "
+            "deploy with a recorded reason"
+        )
 
 
 def _contract_of(house: House, version: VersionRow) -> ModelContract:
