@@ -90,23 +90,25 @@ def approve(
     row = rollouts.active(tx, model)
     if row is None:
         raise DeliveryError(f"{model}: no rollout is under way, so nothing waits for a yes")
-    plan = parse_plan(row.plan)
-    about = subject(tx, row)
+    if row.state is not RolloutState.AWAITING_APPROVAL:
+        raise DeliveryError(f"{model}: rollout {row.id} is {row.state} and waits for nobody's yes")
+    plan, about = parse_plan(row.plan), subject(tx, row)
+    stop = itinerary(plan)[row.evidence_from["stop"]]
+    known = standing(tx, row, plan, stop, now=now)
+    if known.approved:
+        who = " and ".join(known.approvers)
+        raise DeliveryError(f"{model}: {who} said yes already; the next step acts on it")
     waiting = [item for item in reviews.open_items(tx, model) if item.subject == about]
-    if row.state is not RolloutState.AWAITING_APPROVAL or not waiting:
+    if not waiting:
         raise DeliveryError(
-            f"{model}: rollout {row.id} is {row.state} and waits for nobody's yes"
-            if row.state is not RolloutState.AWAITING_APPROVAL
-            else f"{model}: what was asked about is not what the ledger holds now; roll it back"
+            f"{model}: what was asked about is not what the ledger holds now; roll it back"
         )
     if now >= row.changed + plan.approval:
         raise DeliveryError(
             f"{model}: the question of {row.changed.isoformat()} has expired; "
             "the next step takes the candidate out"
         )
-    stop = itinerary(plan)[row.evidence_from["stop"]]
-    already = standing(tx, row, plan, stop, now=now).approvers
-    wrong = _wrong_people(plan, (*already, approver), began_by(tx, row))
+    wrong = _wrong_people(plan, (*known.approvers, approver), began_by(tx, row))
     if wrong:
         raise DeliveryError(f"{model}: {wrong}")
     return (reviews.approve(tx, waiting[0].id, approver=approver, reason=reason, now=now),)

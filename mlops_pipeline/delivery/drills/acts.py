@@ -11,16 +11,22 @@ import threading
 import time
 from datetime import timedelta
 
-from sqlalchemy.exc import OperationalError
-
-from mlops_pipeline.delivery.drills.harms import CHALLENGER, ENVOY, NODE, STABLE, kill
+from mlops_pipeline.delivery.drills.harms import (
+    CHALLENGER,
+    ENVOY,
+    NODE,
+    STABLE,
+    kill,
+    server,
+    until_served,
+)
 from mlops_pipeline.delivery.drills.scene import GOOD, MODEL, PATIENCE, Scene, now
 from mlops_pipeline.delivery.drills.worker import KILLS, Point
 from mlops_pipeline.delivery.plan import itinerary, plan_rollout
 from mlops_pipeline.delivery.rollback import roll_back
 from mlops_pipeline.delivery.rollout import step
 from mlops_pipeline.delivery.router import cluster_name
-from mlops_pipeline.errors import DeliveryError, LedgerError, MlopsError
+from mlops_pipeline.errors import DeliveryError, LedgerError
 from mlops_pipeline.ledger import audit, decisions, quarantine
 from mlops_pipeline.ledger.rollouts import ENDED, RolloutState
 from mlops_pipeline.ledger.store import reading
@@ -132,11 +138,13 @@ def runtime_folder(scene: Scene) -> None:
     """Every socket is deleted in the middle of a step."""
     rollout = scene.begin().id
     scene.drive(rollout, to=S.STEPPING, weight=1000)
-    both = (cluster_name(MODEL, version) for version in ("1", GOOD))
-    outage = scene.hurt.down("every socket", *both)
+    both = ("1", GOOD)
+    pids = [pid for version in both for pid in server(version, scene)]
+    outage = scene.hurt.down("every socket", *(cluster_name(MODEL, version) for version in both))
     shutil.rmtree(scene.settings.runtime_dir)
     scene.until("the node answers again", scene.node_answers)
-    scene.until("both serve", lambda: _ready(scene, "1") and _ready(scene, GOOD))
+    for version in both:
+        until_served(version, scene, pids)
     scene.until("the router counts", lambda: bool(scene.world.node.counters()))
     outage.ended = time.monotonic()
     row = scene.drive(rollout)
@@ -296,11 +304,3 @@ def ledger_gone(scene: Scene) -> None:
         holder.execute("ROLLBACK")
         holder.close()
     rolled_back(scene, rollout, condemned=True)
-
-
-def _ready(scene: Scene, version: str) -> bool:
-    try:
-        host = scene.world.node.state().host(MODEL, version)
-    except (MlopsError, OperationalError):
-        return False
-    return host is not None and host.ready

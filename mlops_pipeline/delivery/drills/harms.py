@@ -79,14 +79,14 @@ def _until_routed(scene: Scene, pids: list[int]) -> None:
     scene.until("another Envoy answers", lambda: quiet(routed))
 
 
-def _host(version: str, scene: Scene) -> list[int]:
+def server(version: str, scene: Scene) -> list[int]:
     host = scene.world.node.state().host(MODEL, version)
     if host is None or host.pid is None:
         raise DeliveryError(f"version {version} has no server that could be killed")
     return [host.pid]
 
 
-def _until_served(version: str, scene: Scene, pids: list[int]) -> None:
+def until_served(version: str, scene: Scene, pids: list[int]) -> None:
     """Another process serves the version, as node and router see it; or no user meets it."""
     cluster = cluster_name(MODEL, version)
 
@@ -107,9 +107,9 @@ def server_of(who: str, version: Callable[[Scene], str]) -> Harm:
     """The server of one version, found when it is to be killed."""
     return Harm(
         who,
-        pids=lambda scene: _host(version(scene), scene),
+        pids=lambda scene: server(version(scene), scene),
         down=lambda scene: (cluster_name(MODEL, version(scene)),),
-        mend=lambda scene, pids: _until_served(version(scene), scene, pids),
+        mend=lambda scene, pids: until_served(version(scene), scene, pids),
     )
 
 

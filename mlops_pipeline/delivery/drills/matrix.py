@@ -23,7 +23,7 @@ from mlops_pipeline.delivery.drills.outages import told
 from mlops_pipeline.delivery.drills.scene import MODEL, PATIENCE, Scene, now, scene
 from mlops_pipeline.delivery.drills.scratch_node import set_trap, sprung_at
 from mlops_pipeline.delivery.drills.worker import Point
-from mlops_pipeline.delivery.plan import Phase, Stop, itinerary, plan_rollout
+from mlops_pipeline.delivery.plan import Phase, Stop, itinerary, parse_plan, plan_rollout
 from mlops_pipeline.errors import DeliveryError, MlopsError
 from mlops_pipeline.ledger import versions
 from mlops_pipeline.ledger.rollouts import ENDED, RolloutRow, RolloutState
@@ -235,10 +235,13 @@ def _to(built: Scene, rollout: int, index: int) -> RolloutRow:
 
 
 def _onward(built: Scene, rollout: int) -> None:
-    """One step; where it waits for a person, that person says yes first."""
-    if built.row(rollout).state is S.AWAITING_APPROVAL:
+    """One step; where it waits for a person who has not said yes yet, that person does first."""
+    row = built.row(rollout)
+    if row.state is S.AWAITING_APPROVAL:
+        plan, stop = parse_plan(row.plan), STOPS[row.evidence_from["stop"]]
         with transaction(built.world.engine) as tx:
-            approvals.approve(tx, MODEL, approver="drill", reason="rehearsal", now=now())
+            if not approvals.standing(tx, row, plan, stop, now=now()).approved:
+                approvals.approve(tx, MODEL, approver="drill", reason="rehearsal", now=now())
     built.step(rollout)
 
 

@@ -48,6 +48,13 @@ def test_a_yes_lets_traffic_grow_and_names_the_person(world: World, node: FakeNo
         assert [e.actor for e in audit.entries(tx) if e.action == "review.approved"] == ["ana"]
 
 
+def test_a_yes_is_said_once_and_who_says_it_again_learns_by_whom(world: World, users: Users):
+    waiting(world, users)
+    yes(world, "ana")
+    with pytest.raises(DeliveryError, match="ana said yes already; the next step acts on it"):
+        yes(world, "ben")
+
+
 def test_nobody_waits_where_nothing_was_asked(world: World, users: Users):
     with pytest.raises(DeliveryError, match=r"no rollout is under way"):
         yes(world, "ana")
