@@ -23,7 +23,7 @@ from mlops_pipeline.settings import Settings, read_settings
     type=click.Choice(list(TASKS)),
     default="binary",
     show_default=True,
-    help="What is asked: yes or no, or a number.",
+    help="What is asked: yes or no, a number, or one of several classes.",
 )
 def new(name: str, folder: Path | None, task: str) -> None:
     """Make a model NAME: a contract, a source of made-up rows, a feature function."""

@@ -108,7 +108,7 @@ def evaluate_chosen(contract: ModelContract, house: House, contest: Contest) -> 
     files = house.objects.get_tree(chosen.bundle)
     model = stored_model(house.objects, chosen.bundle)
     cuts = _cuts(contract, contest)
-    rival = None if champion is None else _champion_scores(house, contest, champion)
+    rival = None if champion is None else _champion_scores(contract, house, contest, champion)
     report = evaluate(
         contract,
         candidate=chosen.name,
@@ -160,17 +160,21 @@ def _cuts(contract: ModelContract, contest: Contest) -> dict[str, np.ndarray]:
     }
 
 
-def _champion_scores(house: House, contest: Contest, champion: VersionRow) -> np.ndarray:
+def _champion_scores(
+    contract: ModelContract, house: House, contest: Contest, champion: VersionRow
+) -> np.ndarray:
     """The champion's scores of the same rows, from features by its own definition.
 
     Raises:
-        EvaluationError: the code that computed its features is no longer here.
+        EvaluationError: it answers other classes, or the code that computed its features is no
+            longer here.
     """
     manifest = stored_manifest(house.objects, champion.bundle)
     features = contest.rows.test.matrix.values
+    if contract.classes:
+        require_same_classes(contract, _contract_of(house, champion), champion.version)
     if manifest.definition_digest != contest.chosen.features.definition:
-        names = house.objects.get_json(champion.bundle)
-        own = parse_contract_json(house.objects.get(names[CONTRACT]))
+        own = _contract_of(house, champion)
         if definition_digest(own) != manifest.definition_digest:
             raise EvaluationError(
                 f"champion version {champion.version} reads features of definition "
@@ -180,6 +184,26 @@ def _champion_scores(house: House, contest: Contest, champion: VersionRow) -> np
         matrix = compute_features(own, contest.frame, count_history(own, contest.frame))
         features = matrix.values[contest.rows.test_index]
     return stored_model(house.objects, champion.bundle).predict(features)
+
+
+def require_same_classes(contract: ModelContract, champion: ModelContract, version: str) -> None:
+    """Both tell the same classes apart, in the same order.
+
+    Raises:
+        EvaluationError: they do not.
+    """
+    if champion.classes != contract.classes:
+        told = ", ".join(champion.classes) or f"a {champion.task} answer"
+        raise EvaluationError(
+            f"champion version {version} answers {told}; the candidate answers "
+            f"{', '.join(contract.classes)}: they cannot be compared; "
+            "deploy with a recorded reason"
+        )
+
+
+def _contract_of(house: House, version: VersionRow) -> ModelContract:
+    names = house.objects.get_json(version.bundle)
+    return parse_contract_json(house.objects.get(names[CONTRACT]))
 
 
 def _changes(house: House, chosen: CandidateRef, champion: VersionRow | None) -> tuple[Change, ...]:

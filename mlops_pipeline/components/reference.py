@@ -16,6 +16,7 @@ from mlops_pipeline.contract.load import contract_digest
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.labels import label
 from mlops_pipeline.data.objects import write_once
+from mlops_pipeline.evaluation.metrics_multiclass import row_right
 from mlops_pipeline.evaluation.records import read_report
 from mlops_pipeline.features.compute import compute_features
 from mlops_pipeline.features.history import count_history
@@ -25,6 +26,7 @@ from mlops_pipeline.ledger.store import reading
 from mlops_pipeline.ledger.versions import VersionRow
 from mlops_pipeline.monitoring.estimate import Calibration, calibrate
 from mlops_pipeline.monitoring.frames import feature_frame
+from mlops_pipeline.registry.answers import score_of
 from mlops_pipeline.registry.standing import stored_lineage, stored_model
 
 REFERENCE_ROWS = 20_000  # drift statistics gain nothing beyond, and Evidently loses seconds
@@ -43,7 +45,7 @@ class Reference:
     features: pd.DataFrame
     scores: np.ndarray
     importance: dict[str, float]
-    calibration: Calibration | None  # by the rows that judged it; None: scores are no chances
+    calibration: Calibration | None  # of answers by the rows that judged it; None: no chances
 
 
 def training_reference(contract: ModelContract, house: House, version: VersionRow) -> Reference:
@@ -61,7 +63,7 @@ def training_reference(contract: ModelContract, house: House, version: VersionRo
         _frame(files[SCORES])["score"].to_numpy(),
         msgspec.json.decode(files[IMPORTANCE], type=dict[str, float]),
         calibrate(judged["score"].to_numpy(), judged["label"].to_numpy())
-        if contract.kind.counts_yes
+        if contract.kind.calibrated
         else None,
     )
 
@@ -91,13 +93,14 @@ def _computed(contract: ModelContract, house: House, version: VersionRow) -> dic
     values = matrix.values[picked]
     outcome = label(contract, frame)
     judged = lineage.test.mask(frame[contract.event_time]) & ~np.isnan(outcome)
-    scores = model.predict(matrix.values[judged])
+    scores, truth = model.predict(matrix.values[judged]), outcome[judged]
+    chances = row_right(truth, scores) if contract.classes else truth
     return {
         FEATURES: _parquet(
             feature_frame(contract, FeatureMatrix(matrix.names, values, matrix.cardinalities))
         ),
-        SCORES: _parquet(pd.DataFrame({"score": model.predict(values)})),
-        JUDGED: _parquet(pd.DataFrame({"score": scores, "label": outcome[judged]})),
+        SCORES: _parquet(pd.DataFrame({"score": score_of(contract, model.predict(values))})),
+        JUDGED: _parquet(pd.DataFrame({"score": score_of(contract, scores), "label": chances})),
         IMPORTANCE: msgspec.json.encode(model.importance(), order="sorted"),
     }
 

@@ -17,6 +17,7 @@ from pydantic import (
 from mlops_pipeline.contract.expressions import parse_expression
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+ClassName = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 Callable_ = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 
@@ -211,7 +212,10 @@ class Target(Part):
     """What is predicted, by task.
 
     binary: whether `column` is above `above`. regression: `column` itself, held within `lowest` and
-    `highest`; its mean, or a quantile of it. There `above` says only what history features count.
+    `highest`; its mean, or a quantile of it. multiclass: which of `classes` the column says; where
+    it is a number, `bounds` lie between them: `[15, 60]` is up to 15, up to 60, and above.
+
+    `above` makes a binary label; in the other tasks it says only what history features count.
     """
 
     name: Name
@@ -220,9 +224,11 @@ class Target(Part):
     lowest: float | None = None  # what lies below counts as this
     highest: float | None = None  # what lies above counts as this
     quantile: float | None = Field(default=None, gt=0, lt=1)  # wanted instead of the mean
+    classes: tuple[ClassName, ...] = ()  # missing: the categories of the column
+    bounds: tuple[float, ...] = ()  # rising; the highest number of each class but the last
     unit: str = ""  # of the column, for people
     label_delay_hours: float = Field(ge=0)
-    min_rate: float = Field(default=0.0, ge=0, le=1)
+    min_rate: float = Field(default=0.0, ge=0, le=1)  # of yes, or of every class
     max_rate: float = Field(default=1.0, ge=0, le=1)
     max_noise: float = Field(default=0.05, gt=0, le=1)  # labels that rows like theirs contradict
     unlabelled: str  # which rows have no label and why; they are counted, never guessed

@@ -100,7 +100,14 @@ class ModelContract(Part):
     @property
     def question(self) -> Question:
         """What its labels mean."""
-        return Question(self.task, self.target.quantile)
+        return Question(self.task, self.target.quantile, self.classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What a multiclass answer can be, in the order of its probabilities; else empty."""
+        if self.task != "multiclass":
+            return ()
+        return self.target.classes or self.column(self.target.column).categories
 
     @property
     def bar(self) -> float:

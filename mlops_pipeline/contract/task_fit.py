@@ -1,11 +1,12 @@
 """Whether a contract's promises and its target are those of its task."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mlops_pipeline.contract.columns import ColumnType, Target
 from mlops_pipeline.contract.findings import Finding, Location
-from mlops_pipeline.contract.promises import ErrorCost
+from mlops_pipeline.contract.promises import Acceptance, ErrorCost
 from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER, TASKS
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 NUMBERS = (ColumnType.NUMBER, ColumnType.INTEGER)
 _OF_NUMBERS = ("lowest", "highest", "quantile", "unit")
+_OF_CLASSES = ("classes", "bounds")
+FEWEST_CLASSES = 3
 
 
 def task_findings(contract: "ModelContract") -> Iterator[Finding]:
@@ -56,19 +59,22 @@ def _gaps(contract: "ModelContract") -> Iterator[Finding]:
             what = f"{group.metric} says nothing about a {contract.task} task"
             at: Location = ("fairness", index, "metric")
             yield Finding(at, f"{what}; its gaps: {', '.join(known)}")
-        elif group.metric.endswith("_rate") and group.max_gap > 1:
+        elif group.metric.endswith(("_rate", "accuracy")) and group.max_gap > 1:
             at = ("fairness", index, "max_gap")
             yield Finding(at, f"{group.max_gap:g}: rates lie at most 1 apart")
 
 
 def _mistakes(contract: "ModelContract") -> Iterator[Finding]:
-    """Words about answers that are right or wrong, where answers are neither."""
-    if TASKS[contract.task].counts_yes:
+    """Words about yes, no and mistakes, where answers are none."""
+    task = TASKS[contract.task]
+    if task.counts_yes:
         return
     what = f"a {contract.task} answer is neither right nor wrong"
-    if contract.rollout.labels is not None:
+    if contract.rollout.labels is not None and not task.mistakes:
         yield Finding(("rollout", "labels"), f"{what}: its mistakes cannot be counted")
     if contract.monitoring.cost != ErrorCost():
+        if task.mistakes:
+            what = f"a {contract.task} answer is neither yes nor no"
         yield Finding(("monitoring", "cost"), f"{what}: it has no cost of either")
     for index, candidate in enumerate(contract.candidates):
         if candidate.compiled:
@@ -81,7 +87,7 @@ def _yes_or_no(contract: "ModelContract") -> Iterator[Finding]:
     yield from _is_number(contract)
     if target.above is None:
         yield Finding(("target",), "a binary task needs above: yes is what lies above it")
-    yield from _without(target, _OF_NUMBERS, "binary")
+    yield from _without(target, (*_OF_NUMBERS, *_OF_CLASSES), "binary")
 
 
 def _number(contract: "ModelContract") -> Iterator[Finding]:
@@ -98,6 +104,58 @@ def _number(contract: "ModelContract") -> Iterator[Finding]:
     if target.lowest is not None and target.highest is not None and target.lowest >= target.highest:
         what = f"lowest {target.lowest:g} must be below highest {target.highest:g}"
         yield Finding(("target", "lowest"), what)
+    yield from _without(target, _OF_CLASSES, "regression")
+
+
+def _class(contract: "ModelContract") -> Iterator[Finding]:
+    target = contract.target
+    if target.column not in contract.column_names:
+        return  # said already
+    yield from _classes(contract)
+    yield from _without(target, _OF_NUMBERS, "multiclass")
+    numbers = contract.column(target.column).type in NUMBERS
+    if contract.history and target.above is None:
+        what = "history features count rows whose outcome lies above a bound: "
+        what += "say above" if numbers else f"{target.column!r} has no order, so leave them out"
+        yield Finding(("target",), what)
+    if target.above is not None and not numbers:
+        yield Finding(("target", "above"), f"{target.column!r} is no number: nothing lies above")
+    if contract.acceptance.threshold != Acceptance.model_fields["threshold"].default:
+        what = "a multiclass answer is its likeliest class: it has no threshold"
+        yield Finding(("acceptance", "threshold"), what)
+
+
+def _classes(contract: "ModelContract") -> Iterator[Finding]:
+    """Whether the classes are several, and what the column says can be told apart into them."""
+    target, column = contract.target, contract.column(contract.target.column)
+    classes = target.classes or column.categories
+    if len(classes) < FEWEST_CLASSES:
+        what = f"{len(classes)} classes; a multiclass task has at least {FEWEST_CLASSES}"
+        yield Finding(("target", "classes") if target.classes else ("target",), what)
+    for index, name in enumerate(classes):
+        at: Location = ("target", "classes", index) if target.classes else ("target",)
+        if name in classes[:index]:
+            yield Finding(at, f"{name!r} is listed twice")
+        elif column.type is ColumnType.CATEGORY and name not in column.categories:
+            yield Finding(at, f"{name!r} is no category of {column.name!r}")
+    for name in sorted(set(column.categories) - set(classes)):
+        yield Finding(("target", "classes"), f"category {name!r} of {column.name!r} is missing")
+    yield from _bounds(target, column.type)
+
+
+def _bounds(target: Target, kind: ColumnType) -> Iterator[Finding]:
+    at: Location = ("target", "bounds")
+    if kind is ColumnType.TIME:
+        yield Finding(("target", "column"), f"{target.column!r} is a time: no class is one")
+    elif not target.bounds and kind is ColumnType.NUMBER:
+        yield Finding(("target",), f"{target.column!r} is a number: bounds tell its classes apart")
+    elif target.bounds and kind not in NUMBERS:
+        yield Finding(at, f"{target.column!r} is no number: its classes have no bounds")
+    elif target.bounds and len(target.bounds) != len(target.classes) - 1:
+        what = f"{len(target.bounds)} bounds lie between {len(target.bounds) + 1} classes, "
+        yield Finding(at, f"{what}not {len(target.classes)}")
+    elif any(a >= b for a, b in pairwise(target.bounds)):
+        yield Finding(at, "each must be above the one before")
 
 
 def _is_number(contract: "ModelContract") -> Iterator[Finding]:
@@ -112,4 +170,4 @@ def _without(target: Target, words: tuple[str, ...], task: str) -> Iterator[Find
             yield Finding(("target", word), f"a {task} task has no use for {word}")
 
 
-_TARGETS = {"binary": _yes_or_no, "regression": _number}
+_TARGETS = {"binary": _yes_or_no, "regression": _number, "multiclass": _class}

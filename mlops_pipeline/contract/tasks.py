@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-TaskName = Literal["binary", "regression"]
+TaskName = Literal["binary", "regression", "multiclass"]
 Metric = Literal[
     "roc_auc",
     "average_precision",
@@ -24,6 +24,10 @@ Metric = Literal[
     "r2",
     "pinball",
     "quantile_coverage",
+    "macro_f1",
+    "macro_roc_auc",
+    "multiclass_brier",
+    "confidence_ece",
 ]
 Gap = Literal[
     "selection_rate",
@@ -32,6 +36,7 @@ Gap = Literal[
     "calibration",
     "mean_error",
     "mean_absolute_error",
+    "accuracy",
 ]
 HIGHER_IS_BETTER: dict[str, bool] = {
     "roc_auc": True,
@@ -45,6 +50,10 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "rmse": False,
     "r2": True,
     "pinball": False,
+    "macro_f1": True,
+    "macro_roc_auc": True,
+    "multiclass_brier": False,
+    "confidence_ece": False,
 }  # a coverage is neither: it should be its quantile, so it has bounds and no gain
 IN_UNITS = frozenset({"mae", "rmse", "pinball", "mean_error", "mean_absolute_error"})
 
@@ -54,7 +63,7 @@ class Task:
     """What a contract of this kind may promise, and what a server says.
 
     `answer` are the fields of an answer in order, with their types in MLflow's words; the first is
-    the score that is logged, watched and compared.
+    the score that is logged, watched and compared. A `map` has a number for each class.
     """
 
     name: str
@@ -63,6 +72,7 @@ class Task:
     answer: Mapping[str, str]
     calibrated: bool  # its scores are probabilities
     counts_yes: bool  # labels are yes or no: positives are counted, and the two errors have costs
+    mistakes: bool  # an answer is what happened, or it is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,7 @@ class Question:
 
     task: str
     quantile: float | None = None  # of a number: the quantile that is wanted instead of the mean
+    classes: tuple[str, ...] = ()  # of several: a label is the place of one of them
 
 
 TASKS: dict[str, Task] = {
@@ -81,6 +92,7 @@ TASKS: dict[str, Task] = {
         answer={"probability": "double", "answer": "boolean"},
         calibrated=True,
         counts_yes=True,
+        mistakes=True,
     ),
     "regression": Task(
         name="regression",
@@ -89,6 +101,23 @@ TASKS: dict[str, Task] = {
         answer={"prediction": "double"},
         calibrated=False,
         counts_yes=False,
+        mistakes=False,
+    ),
+    "multiclass": Task(
+        name="multiclass",
+        metrics=(
+            "accuracy",
+            "macro_f1",
+            "log_loss",
+            "multiclass_brier",
+            "macro_roc_auc",
+            "confidence_ece",
+        ),
+        gaps=("accuracy", "calibration"),
+        answer={"probability": "double", "answer": "string", "classes": "map"},
+        calibrated=True,
+        counts_yes=False,
+        mistakes=True,
     ),
 }
 YES_OR_NO = Question("binary")

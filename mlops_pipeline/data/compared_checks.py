@@ -11,6 +11,7 @@ from mlops_pipeline.data.distribution import distance, null_shift
 from mlops_pipeline.data.inspected import Finding, Inspected, months_of, unjudged
 from mlops_pipeline.data.label_noise import noise_of
 from mlops_pipeline.data.labels import label, yes_or_no
+from mlops_pipeline.errors import DataError
 
 CLOCK = Distribution(method="psi", threshold=0.1)  # of the hours at which events happen
 MODAL_LIMIT = 0.99  # of a reference that hardly varies itself
@@ -127,11 +128,13 @@ def variation(seen: Inspected, columns: Sequence[Column]) -> Finding:
 def label_rate(seen: Inspected, columns: Sequence[Column]) -> Finding:
     """In every month some rows have a label, and their share of yes is plausible.
 
-    Where nothing counts as yes, only that there are labels.
+    Of classes the share of each is judged; where nothing counts as yes, only that there are labels.
     """
     target = seen.contract.target
     if missing := seen.lacks(target.column, seen.contract.event_time):
         return unjudged(missing)
+    if seen.contract.classes:
+        return _class_rates(seen)
     if target.above is None:
         return _labels_are_there(seen)
     labels = yes_or_no(seen.contract, seen.frame)
@@ -149,6 +152,30 @@ def label_rate(seen: Inspected, columns: Sequence[Column]) -> Finding:
         )
         room = min(rate - target.min_rate, target.max_rate - rate)
         worst = min(worst, (room, rate, limit, text))
+    return Finding(0 <= worst[0] < np.inf, worst[3], worst[1], worst[2])
+
+
+def _class_rates(seen: Inspected) -> Finding:
+    """In every month the share of each class lies within the target's limits."""
+    target, classes = seen.contract.target, seen.contract.classes
+    try:
+        labels = label(seen.contract, seen.frame)
+    except DataError as error:
+        return Finding(False, str(error), None, None)
+    worst: tuple[float, float, float, str] = (np.inf, 0.0, target.min_rate, "no row has a label")
+    for month, rows in seen.months().items():
+        known = labels[rows][~np.isnan(labels[rows])].astype(np.int64)
+        if not len(known):
+            return Finding(False, f"no row of {month} has a label", None, target.min_rate)
+        rates = np.bincount(known, minlength=len(classes)) / len(known)
+        for name, rate in zip(classes, rates.tolist(), strict=True):
+            above, below = rate - target.min_rate, target.max_rate - rate
+            limit = target.min_rate if above <= below else target.max_rate
+            text = (
+                f"{month}: {rate:.2%} of {len(known)} labelled rows say {name}, "
+                f"limits {target.min_rate:.2%} to {target.max_rate:.2%}"
+            )
+            worst = min(worst, (min(above, below), rate, limit, text))
     return Finding(0 <= worst[0] < np.inf, worst[3], worst[1], worst[2])
 
 

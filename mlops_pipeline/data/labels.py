@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_pipeline.contract.model import ModelContract
+from mlops_pipeline.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ def label(contract: ModelContract, frame: pd.DataFrame) -> np.ndarray:
     """What a model learns of each row, float64 of shape (rows,); NaN where the outcome is empty.
 
     binary: 1.0 above the bound, else 0.0. regression: the number, held within its limits.
+    multiclass: the place of the class among the contract's.
+
+    Raises:
+        DataError: an outcome is none of the classes.
     """
     return _LABELS[contract.task](contract, frame[contract.target.column].to_numpy())
 
@@ -52,13 +57,19 @@ def within_limits(contract: ModelContract, labels: np.ndarray) -> np.ndarray:
     return held
 
 
-def contrast(labels: np.ndarray, task: str) -> np.ndarray:
+def contrast(labels: np.ndarray, task: str, *, usual: np.ndarray | None = None) -> np.ndarray:
     """A yes-or-no question about labels, for what can judge no other; NaN stays.
 
-    A number is asked whether it lies above the median.
+    A number is asked whether it lies above the median, a class whether it is the commonest among
+    the labels `usual` (where missing: of these).
     """
     if task == "binary":
         return labels
+    if task == "multiclass":
+        names, counts = np.unique(labels if usual is None else usual, return_counts=True)
+        known = ~np.isnan(names)
+        commonest = names[known][counts[known].argmax()] if known.any() else np.nan
+        return np.where(np.isnan(labels), np.nan, labels == commonest)
     return np.where(np.isnan(labels), np.nan, labels > np.nanmedian(labels))
 
 
@@ -76,9 +87,10 @@ def days(contract: ModelContract, frame: pd.DataFrame) -> np.ndarray:
 
 
 def _above(contract: ModelContract, outcome: np.ndarray) -> np.ndarray:
-    numbers, bound = outcome.astype(np.float64), contract.target.above
+    bound = contract.target.above
     if bound is None:
-        return np.full(len(numbers), np.nan)
+        return np.full(len(outcome), np.nan)
+    numbers = outcome.astype(np.float64)
     return np.where(np.isnan(numbers), np.nan, numbers > bound)
 
 
@@ -86,4 +98,27 @@ def _number(contract: ModelContract, outcome: np.ndarray) -> np.ndarray:
     return within_limits(contract, outcome.astype(np.float64))
 
 
-_LABELS = {"binary": _above, "regression": _number}
+def _class(contract: ModelContract, outcome: np.ndarray) -> np.ndarray:
+    bounds = contract.target.bounds
+    if bounds:
+        numbers = outcome.astype(np.float64)
+        return np.where(np.isnan(numbers), np.nan, np.searchsorted(bounds, numbers, "left"))
+    place = {name: float(code) for code, name in enumerate(contract.classes)}
+    codes, distinct = pd.factorize(outcome)  # what is missing has the code -1
+    known = [place.get(_said(value), -1.0) for value in distinct.tolist()]
+    if -1.0 in known:
+        odd = distinct.tolist()[known.index(-1.0)]
+        raise DataError(
+            f"{contract.target.column} holds {odd!r}, which is none of the classes "
+            f"{', '.join(contract.classes)}: list it in target.classes, or leave such rows out"
+        )
+    labels: np.ndarray = np.array([*known, np.nan])[codes]
+    return labels
+
+
+def _said(value: object) -> str:
+    """A value as a class is named: whole numbers without a point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+_LABELS = {"binary": _above, "regression": _number, "multiclass": _class}

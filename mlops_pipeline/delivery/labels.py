@@ -39,10 +39,10 @@ def label_evidence(
     """The evidence in these records.
 
     Args:
-        labels: 1 or 0 by prediction id, as known now.
+        labels: 1 or 0, or the place of a class, by prediction id, as known now.
         candidate, copies, stable: what the candidate answered users, what it answered copies, and
             what the stable answered users.
-        threshold: at which a score says yes.
+        threshold: at which a score says yes; a class is the likeliest.
     """
     mine = [_wrong(record, labels, threshold) for record in _labelled(candidate, labels)]
     theirs = {record.id: record for record in stable if record.outcome is Outcome.OK}
@@ -70,5 +70,8 @@ def _labelled(
 
 
 def _wrong(record: RequestRecord, labels: Mapping[str, float], threshold: float) -> bool:
+    if record.classes:
+        told = list(record.classes)
+        return told.index(max(told)) != labels[record.id]
     assert record.score is not None
     return (record.score >= threshold) != (labels[record.id] >= 0.5)

@@ -124,9 +124,9 @@ def plan_rollout(contract: ModelContract) -> RolloutPlan:
         ContractError: it asks labels for what the model's task cannot say.
     """
     said = contract.rollout
-    if said.labels is not None and contract.task != "binary":
+    if said.labels is not None and not contract.kind.mistakes:
         raise ContractError(
-            f"{contract.name}: rollout.labels counts wrong answers of yes or no, but the task is "
+            f"{contract.name}: rollout.labels counts wrong answers, but the task is "
             f"{contract.task}; leave it out"
         )
     guards = [GuardPlan(g.name, g.budget, g.tolerance, g.over_ms) for g in said.guards]

@@ -67,7 +67,9 @@ def break_slice(
                 best = size, f"{declared.by} = {name}", part
     if best is None:
         return None
-    return best[1], np.where(best[2], spoilt(contract, labels, scores), scores)
+    broken = scores.copy()
+    broken[best[2]] = spoilt(contract, labels, scores)[best[2]]
+    return best[1], broken
 
 
 def _rejects(contract: ModelContract, name: str, report: EvaluationReport) -> ControlResult:

@@ -31,6 +31,8 @@ RANGE: dict[str, Range] = {  # of a metric's own value; an interval does not pro
     **dict.fromkeys(("roc_auc", "average_precision", "accuracy", "f1"), (0.0, 1.0)),
     **dict.fromkeys(("brier", "ece", "quantile_coverage"), (0.0, 1.0)),
     **dict.fromkeys(("log_loss", "mae", "rmse", "pinball"), (0.0, np.inf)),
+    **dict.fromkeys(("macro_f1", "macro_roc_auc", "confidence_ece"), (0.0, 1.0)),
+    "multiclass_brier": (0.0, 2.0),
     "r2": (-np.inf, 1.0),
 }
 

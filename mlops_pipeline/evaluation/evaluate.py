@@ -49,7 +49,7 @@ def evaluate(
     Raises:
         EvaluationError: there are no rows, or something has another length than they.
     """
-    _require_aligned(rows, cuts, scores, champion_scores)
+    _require_aligned(contract, rows, cuts, scores, champion_scores)
     if (champion_scores is None) != (champion_version is None):
         raise EvaluationError("champion_scores and champion_version go together; give both or none")
     labels, bounds = rows.labels, contract.acceptance
@@ -85,6 +85,7 @@ def evaluate(
         resources=resources,
         reliability=seen.reliability,
         confusion=seen.confusion,
+        classes=seen.classes,
         calibration_p=seen.calibration_p,
         residuals=seen.residuals,
         importance=dict(importance or {}),
@@ -104,6 +105,7 @@ def rows_digest(rows: LabelledRows) -> str:
 
 
 def _require_aligned(
+    contract: ModelContract,
     rows: LabelledRows,
     cuts: Mapping[str, np.ndarray],
     scores: np.ndarray,
@@ -111,12 +113,15 @@ def _require_aligned(
 ) -> None:
     if not len(rows):
         raise EvaluationError("there are no labelled rows to evaluate on; widen the test window")
-    parts = {"scores": scores, **{f"cut {name!r}": values for name, values in cuts.items()}}
+    told = (len(contract.classes),) if contract.classes else ()
+    parts = {"scores": (scores, told)}
+    parts |= {f"cut {name!r}": (values, ()) for name, values in cuts.items()}
     if champion_scores is not None:
-        parts["champion_scores"] = champion_scores
-    for name, part in parts.items():
-        if part.shape != (len(rows),):
-            raise EvaluationError(f"{name} has shape {part.shape} for {len(rows)} rows")
+        parts["champion_scores"] = champion_scores, told
+    for name, (part, of_each) in parts.items():
+        if part.shape != (len(rows), *of_each):
+            classes = f" and {len(contract.classes)} classes" if of_each else ""
+            raise EvaluationError(f"{name} has shape {part.shape} for {len(rows)} rows{classes}")
 
 
 def _metric(

@@ -8,6 +8,7 @@ from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.contract.promises import FairnessGroup
 from mlops_pipeline.evaluation.estimates import estimate
 from mlops_pipeline.evaluation.intervals import Draws
+from mlops_pipeline.evaluation.metrics_multiclass import row_right
 from mlops_pipeline.evaluation.records import Estimate, FairnessResult, GroupRate
 from mlops_pipeline.evaluation.slices import cut_values
 
@@ -79,7 +80,10 @@ def _counted(metric: str, labels: np.ndarray) -> np.ndarray:
 
 
 def _averaged(metric: str, labels: np.ndarray, scores: np.ndarray, bar: float) -> np.ndarray:
-    """What of each row the mean is taken of: a yes answer, or how far the answer is off."""
+    """What of each row the mean is taken of: a yes or right answer, or how far it is off."""
+    if scores.ndim == 2:  # of several classes: of its likeliest
+        right = row_right(labels, scores)
+        return right if metric == "accuracy" else np.asarray(scores.max(axis=1) - right)
     if metric in ("calibration", "mean_error"):  # of probabilities: foretold less came true
         return np.asarray(scores - labels)
     if metric == "mean_absolute_error":

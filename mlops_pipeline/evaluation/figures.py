@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mlops_pipeline.contract.tasks import TASKS
 from mlops_pipeline.evaluation.outcomes import Outcome
 from mlops_pipeline.evaluation.records import EvaluationReport, SliceStatus
 from mlops_pipeline.evaluation.verdict import Finding, GateResult, Kind
@@ -101,7 +102,7 @@ def _reliability(report: EvaluationReport) -> "Figure | None":
         axes.plot([score, score], [low, high or observed], color=BLUE, alpha=0.5)
     axes.plot([b[0] for b in bins], [b[1] for b in bins], marker="o", color=BLUE, markersize=5)
     axes.set(xlim=(bottom, top), ylim=(bottom, top))
-    rates = report.task == "binary"
+    rates = TASKS[report.task].calibrated
     axes.set_xlabel("mean score" if rates else "mean answer")
     axes.set_ylabel("observed rate" if rates else "mean truth")
     _quiet(axes)
@@ -126,7 +127,7 @@ def _residuals(report: EvaluationReport) -> "Figure | None":
 
 def answers_unit(report: EvaluationReport) -> str:
     """What attributions are told in."""
-    return "log-odds" if report.task == "binary" else report.unit or "in its unit"
+    return "log-odds" if TASKS[report.task].calibrated else report.unit or "in its unit"
 
 
 def _bars(values: Mapping[str, float], label: str) -> "Figure | None":

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER
-from mlops_pipeline.evaluation import draws_numeric
+from mlops_pipeline.evaluation import draws_classes, draws_numeric
 from mlops_pipeline.evaluation.measures import takes
 from mlops_pipeline.evaluation.metrics import (
     ECE_BINS,
@@ -25,6 +25,7 @@ from mlops_pipeline.evaluation.metrics import (
     quantile_bins,
     row_log_loss,
 )
+from mlops_pipeline.evaluation.metrics_multiclass import row_right
 
 MAX_GROUPS = 200  # more are dealt into this many blocks, each group whole
 BLOCK = 64  # draws at a time where the counts are as long as the rows
@@ -98,7 +99,8 @@ def draw_metric(
     if not takes(metric, scores):
         return np.full(len(draws.weights), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _DRAWN[metric](draws, labels, scores, threshold)
+        drawn = _OF_CLASSES if scores.ndim == 2 else _DRAWN
+        return drawn[metric](draws, labels, scores, threshold)
 
 
 def gain(metric: str, candidate: np.ndarray | float, champion: np.ndarray | float) -> np.ndarray:
@@ -172,6 +174,16 @@ def _f1(draws: Draws, labels: np.ndarray, scores: np.ndarray, threshold: float) 
     return np.asarray(2 * draws.sums(answers * labels) / (draws.sums(answers) + draws.sums(labels)))
 
 
+def _macro_auc(draws: Draws, labels: np.ndarray, scores: np.ndarray, bar: float) -> np.ndarray:
+    classes = range(scores.shape[1])
+    drawn = [_auc(draws, (labels == k) * 1.0, scores[:, k], bar) for k in classes]
+    return np.asarray(np.mean(drawn, axis=0))
+
+
+def _confidence_ece(draws: Draws, labels: np.ndarray, scores: np.ndarray, bar: float) -> np.ndarray:
+    return _ece(draws, row_right(labels, scores), scores.max(axis=1), bar)
+
+
 _Drawn = Callable[[Draws, np.ndarray, np.ndarray, float], np.ndarray]
 
 _DRAWN: dict[str, _Drawn] = {
@@ -183,4 +195,9 @@ _DRAWN: dict[str, _Drawn] = {
     "accuracy": _means(lambda labels, scores, cut: ((scores > cut) == (labels == 1.0)) * 1.0),
     "f1": _f1,
     **draws_numeric.DRAWN,
+}
+_OF_CLASSES: dict[str, _Drawn] = {
+    **draws_classes.DRAWN,
+    "macro_roc_auc": _macro_auc,
+    "confidence_ece": _confidence_ece,
 }

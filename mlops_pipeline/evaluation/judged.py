@@ -13,7 +13,14 @@ from mlops_pipeline.evaluation.estimates import UNBOUNDED, Range, estimate
 from mlops_pipeline.evaluation.intervals import Draws
 from mlops_pipeline.evaluation.measures import takes
 from mlops_pipeline.evaluation.metrics import ece_consistency, quantile_bins
-from mlops_pipeline.evaluation.records import Confusion, ReliabilityBin, Residuals, finite
+from mlops_pipeline.evaluation.metrics_multiclass import row_right
+from mlops_pipeline.evaluation.records import (
+    ClassCounts,
+    Confusion,
+    ReliabilityBin,
+    Residuals,
+    finite,
+)
 
 RELIABILITY_BINS = 10
 RESIDUAL_CELLS = 30
@@ -29,6 +36,7 @@ class Pictures:
     confusion: Confusion | None = None
     calibration_p: float | None = None  # of "calibrated"
     residuals: Residuals | None = None
+    classes: ClassCounts | None = None
 
 
 def pictures(
@@ -64,6 +72,27 @@ def _of_numbers(
         reliability=_reliability(contract, draws, labels, scores, UNBOUNDED) if mean else (),
         residuals=_residuals(labels - scores),
     )
+
+
+def _of_classes(
+    contract: ModelContract, draws: Draws, labels: np.ndarray, scores: np.ndarray, seed: int
+) -> Pictures:
+    right, sure = row_right(labels, scores), scores.max(axis=1)
+    count = len(contract.classes)
+    places = labels.astype(np.int64) * count + scores.argmax(axis=1)
+    cells = np.bincount(places, minlength=count * count).reshape(count, count)
+    return Pictures(
+        reliability=_reliability(contract, draws, right, sure, (0.0, 1.0)),
+        calibration_p=finite(ece_consistency(right, sure, seed=seed)),
+        classes=ClassCounts(contract.classes, tuple(tuple(row) for row in cells.tolist())),
+    )
+
+
+def _turned_round(_: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The likeliest class has the probability of the unlikeliest, and so on."""
+    order, found = scores.argsort(axis=1), np.empty_like(scores)
+    np.put_along_axis(found, order, np.take_along_axis(scores, order[:, ::-1], axis=1), axis=1)
+    return found
 
 
 def _reliability(
@@ -120,4 +149,5 @@ class _Judged:
 _TASKS = {
     "binary": _Judged(_of_yes_or_no, lambda _, scores: 1.0 - scores),
     "regression": _Judged(_of_numbers, lambda labels, scores: scores + FAR * labels.std()),
+    "multiclass": _Judged(_of_classes, _turned_round),
 }

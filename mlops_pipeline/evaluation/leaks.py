@@ -50,7 +50,9 @@ def _telling(train: LabelledRows, test: LabelledRows) -> Iterator[Leak]:
 
     A plain AUC misses leaks that are not monotone and those that lie in which values are missing.
     """
-    asked = contrast(test.labels, test.question.task)
+    task = test.question.task
+    asked = contrast(test.labels, task, usual=train.labels)
+    learnt = contrast(train.labels, task) if task == "multiclass" else train.labels
     for index, name in enumerate(test.matrix.names):
         own, seen = test.matrix.values[:, index], train.matrix.values[:, index]
         ways = {
@@ -58,7 +60,7 @@ def _telling(train: LabelledRows, test: LabelledRows) -> Iterator[Leak]:
             if not np.isnan(seen).all()
             else np.zeros(len(own)),
             "by being absent": np.isnan(own) * 1.0,
-            "by its range of values": _encoded(seen, train.labels, own),
+            "by its range of values": _encoded(seen, learnt, own),
         }
         strength = {way: _either_way(asked, values) for way, values in ways.items()}
         way = max(strength, key=lambda name: strength[name])

@@ -1,6 +1,7 @@
 """Every metric by the name that a contract gives it, whatever the task.
 
 A metric takes labels, scores and a bar: the threshold of yes, or the quantile that a number is.
+Where scores are of several classes, (n, k), two metrics that have that name are others.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mlops_pipeline.contract.tasks import TASKS
-from mlops_pipeline.evaluation import metrics, metrics_numeric
+from mlops_pipeline.evaluation import metrics, metrics_multiclass, metrics_numeric
 
 Metric = Callable[[np.ndarray, np.ndarray, float], float]
 
@@ -29,11 +30,22 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
+OF_CLASSES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "accuracy": metrics_multiclass.accuracy,
+    "log_loss": metrics_multiclass.log_loss,
+    "macro_f1": metrics_multiclass.f1,
+    "macro_roc_auc": metrics_multiclass.roc_auc_ovr,
+    "multiclass_brier": metrics_multiclass.brier,
+    "confidence_ece": metrics_multiclass.confidence_ece,
+}
+
 
 def measure(metric: str, labels: np.ndarray, scores: np.ndarray, bar: float) -> float:
     """The metric of that name; NaN also where a score is none that the metric takes."""
     if not takes(metric, scores):
         return float("nan")
+    if scores.ndim == 2:
+        return OF_CLASSES[metric](labels, scores)
     return METRICS[metric](labels, scores, bar)
 
 

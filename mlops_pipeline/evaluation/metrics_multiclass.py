@@ -11,23 +11,17 @@ from mlops_pipeline.evaluation.metrics import SMALLEST, ece, roc_auc
 
 def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
     """Mean of -ln(probability given to the class that happened)."""
-    if not len(labels):
-        return float("nan")
-    given = scores[np.arange(len(labels)), labels.astype(np.int64)]
-    return float(-np.log(np.clip(given, SMALLEST, 1.0)).mean())
+    return float(row_log_loss(labels, scores).mean()) if len(labels) else float("nan")
 
 
 def brier(labels: np.ndarray, scores: np.ndarray) -> float:
     """Mean squared distance of scores and the class, summed over classes (Brier 1950)."""
-    if not len(labels):
-        return float("nan")
-    happened = np.eye(scores.shape[1])[labels.astype(np.int64)]
-    return float(((scores - happened) ** 2).sum(axis=1).mean())
+    return float(row_brier(labels, scores).mean()) if len(labels) else float("nan")
 
 
 def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
     """Share of rows whose likeliest class is the one that happened."""
-    return float((scores.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
+    return float(row_right(labels, scores).mean()) if len(labels) else float("nan")
 
 
 def f1(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -50,5 +44,24 @@ def roc_auc_ovr(labels: np.ndarray, scores: np.ndarray) -> float:
 
 def confidence_ece(labels: np.ndarray, scores: np.ndarray) -> float:
     """Calibration error of the likeliest class (Guo et al. 2017, arXiv 1706.04599, eq. 3)."""
-    right = (scores.argmax(axis=1) == labels) * 1.0
-    return ece(right, scores.max(axis=1)) if len(labels) else float("nan")
+    if not len(labels):
+        return float("nan")
+    return ece(row_right(labels, scores), scores.max(axis=1))
+
+
+def row_right(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """1.0 where the likeliest class is the one that happened; of equals, the first counts."""
+    return np.asarray((scores.argmax(axis=1) == labels) * 1.0)
+
+
+def row_log_loss(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Log-loss of each row."""
+    given = scores[np.arange(len(labels)), labels.astype(np.int64)]
+    losses: np.ndarray = -np.log(np.clip(given, SMALLEST, 1.0))
+    return losses
+
+
+def row_brier(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Squared distance of each row's scores and its class, summed over classes."""
+    happened = np.eye(scores.shape[1])[labels.astype(np.int64)]
+    return np.asarray(((scores - happened) ** 2).sum(axis=1))

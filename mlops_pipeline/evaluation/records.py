@@ -123,6 +123,14 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassCounts:
+    """Rows by label (down) and answer (across), in the order of the classes."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Residuals:
     """Truth less answer: rows by cell, the tails in the outermost cells, and its quantiles."""
 
@@ -212,6 +220,7 @@ class EvaluationReport:
     leaks: LeakProbe | None = None  # None: no gain was suspicious
     attributions: dict[str, float] = field(default_factory=dict)  # mean size, log-odds or numbers
     residuals: Residuals | None = None  # of a number
+    classes: ClassCounts | None = None  # of a multiclass task
     task: str = "binary"
     unit: str = ""  # of the target, for people
 

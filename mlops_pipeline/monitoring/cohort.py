@@ -13,6 +13,7 @@ import pandas as pd
 
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.labels import within_limits
+from mlops_pipeline.errors import MonitoringError
 from mlops_pipeline.monitoring.labels import LabelRecord, by_prediction
 from mlops_pipeline.monitoring.maturity import MaturityCurve, learn_maturity
 
@@ -94,6 +95,9 @@ def join_labels(
     `corrected`, `weight` (one over the probability with which it left a record and was chosen for
     a label) and `matured` (its event is at least `maturity_hours` ago; without them the contract's
     label delay).
+
+    Raises:
+        MonitoringError: a label is the place of no class.
     """
     known = by_prediction(record for record in labels if record.label_time <= as_of)
     told = [known.get(name) for name in predictions["id"]]
@@ -102,7 +106,7 @@ def join_labels(
         [np.nan if one is None or one.current is None else one.current for one in told],
         dtype=np.float64,
     )
-    joined["label"] = within_limits(contract, came)
+    joined["label"] = _sound(contract, came)
     joined["told"] = np.array([one is not None for one in told], dtype=bool)
     joined["corrected"] = np.array(
         [one is not None and one.corrections > 0 for one in told], dtype=bool
@@ -113,3 +117,13 @@ def join_labels(
     delay = declared(contract) if maturity_hours is None else timedelta(hours=maturity_hours)
     joined["matured"] = (joined["event_time"] <= as_of - delay).to_numpy(dtype=bool)
     return joined
+
+
+def _sound(contract: ModelContract, came: np.ndarray) -> np.ndarray:
+    """Labels as a model learns them."""
+    count = len(contract.classes)
+    odd = came[~np.isnan(came) & (came >= count)] if count else came[:0]
+    if len(odd):
+        names = ", ".join(f"{code} {name}" for code, name in enumerate(contract.classes))
+        raise MonitoringError(f"the label {odd[0]:g} is the place of no class; they are {names}")
+    return within_limits(contract, came)

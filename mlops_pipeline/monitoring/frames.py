@@ -18,8 +18,8 @@ class Served:
     """Live answers, one row for each prediction id, in the order in which they were given.
 
     `answers` has the columns id, at (arrival, UTC), version, unit, event_time (the entity's local
-    time), score, latency_ms and rate (the share of such answers that leave a record); `features`
-    has the same rows, with a column for each feature.
+    time), score, classes (their probabilities, or None), latency_ms and rate (the share of such
+    answers that leave a record); `features` has the same rows, with a column for each feature.
     """
 
     answers: pd.DataFrame
@@ -104,6 +104,7 @@ def _answers(rows: list[RequestRecord]) -> pd.DataFrame:
             "unit": np.array([row.unit for row in rows], dtype=object),
             "event_time": np.array([row.event_time for row in rows], dtype="datetime64[ns]"),
             "score": np.array([row.score for row in rows], dtype=np.float64),
+            "classes": pd.Series([row.classes or None for row in rows], dtype=object),
             "latency_ms": np.array([row.latency_ms for row in rows], dtype=np.float64),
             "rate": np.array([row.rate for row in rows], dtype=np.float64),
         }

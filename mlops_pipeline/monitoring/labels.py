@@ -23,7 +23,7 @@ class LabelRecord:
     """What became known of one prediction; times are the entity's local time, without zone."""
 
     prediction_id: str
-    label: float | None  # as the task has it; None: it is known that there will be none
+    label: float | None  # as the task has it, of a class its place; None: there will be none
     event_time: datetime
     label_time: datetime  # when this was known
     sampled: float = 1.0  # the probability with which this prediction was chosen to get a label
@@ -118,4 +118,5 @@ def _require_sound(record: LabelRecord, task: str) -> None:
 _GOOD: dict[str, tuple[Callable[[float], bool], str]] = {
     "binary": (lambda label: label in (0.0, 1.0), "0, 1"),
     "regression": (isfinite, "a finite number"),
+    "multiclass": (lambda label: label >= 0 and label.is_integer(), "the place of a class, from 0"),
 }

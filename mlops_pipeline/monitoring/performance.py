@@ -52,7 +52,6 @@ def judge_performance(
     metrics = scoring.metrics()
     bounds = tuple(_bounds(contract, metrics, released or {}))
     times = own["event_time"]
-    bar = contract.bar
     scores = own["score"].to_numpy(dtype=np.float64)
     kept = 1 / own["rate"].to_numpy(np.float64) if "rate" in own else None  # labelled or not
     outcome = _outcome(contract, trusted, len(matured), missing, bounds)
@@ -75,10 +74,20 @@ def judge_performance(
         trusted=trusted,
         reason=reason,
         outcome=outcome,
-        estimated=None if calibration is None else expect(scores, calibration(scores), bar, kept),
+        estimated=None if calibration is None else _expected(contract, calibration, scores, kept),
         bounds=bounds,
         slices=() if features is None else tuple(scoring.slices(features.loc[scored.index])),
     )
+
+
+def _expected(
+    contract: ModelContract, calibration: Calibration, scores: np.ndarray, kept: np.ndarray | None
+) -> dict[str, float]:
+    """Of classes, only how many answers are right: the scores are the chances of the answers."""
+    chances = calibration(scores)
+    if contract.kind.counts_yes:
+        return expect(scores, chances, contract.bar, kept)
+    return {"accuracy": float(np.average(chances, weights=kept))} if len(scores) else {}
 
 
 def _bounds(

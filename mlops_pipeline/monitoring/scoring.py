@@ -19,6 +19,14 @@ COST = "cost"  # mean cost of an answer, by the contract's costs of the two erro
 NOTHING = Estimate(None, None, None)
 
 
+def scores_of(contract: ModelContract, answers: pd.DataFrame) -> np.ndarray:
+    """What metrics take of answers: their scores (n,), or the probabilities of classes (n, k)."""
+    if not contract.classes:
+        return answers["score"].to_numpy(dtype=np.float64)
+    told = answers["classes"].tolist()
+    return np.array(told, dtype=np.float64).reshape(len(told), len(contract.classes))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scoring:
     """The labelled rows and their draws."""
@@ -37,7 +45,7 @@ class Scoring:
         return cls(
             contract,
             scored["label"].to_numpy(dtype=np.float64),
-            scored["score"].to_numpy(dtype=np.float64),
+            scores_of(contract, scored),
             scored["weight"].to_numpy(dtype=np.float64)
             if "weight" in scored
             else np.ones(len(scored)),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mlops_pipeline.evaluation import metrics_multiclass
 from mlops_pipeline.evaluation.intervals import Draws
 from mlops_pipeline.evaluation.measures import takes
 from mlops_pipeline.evaluation.metrics import ECE_BINS, quantile_bins, row_log_loss
@@ -23,7 +24,8 @@ def measure(
     """The metric of that name; NaN where the rows do not define it."""
     if not len(labels) or not takes(metric, scores) or not weights.sum() > 0:
         return float("nan")
-    return WEIGHTED[metric](labels, scores, weights, threshold)
+    known = OF_CLASSES if scores.ndim == 2 else WEIGHTED
+    return known[metric](labels, scores, weights, threshold)
 
 
 def draw(
@@ -109,4 +111,33 @@ WEIGHTED: dict[str, Weighted] = {
     "r2": _r2,
     "pinball": _mean(row_pinball),
     "quantile_coverage": _mean(lambda truth, answers, _: 1.0 * (truth <= answers)),
+}
+
+
+def _macro_f1(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, _: float) -> float:
+    answers, found = scores.argmax(axis=1), []
+    for name in np.union1d(labels, answers):
+        told, happened = answers == name, labels == name
+        total = float(weights[told].sum() + weights[happened].sum())
+        if total > 0:
+            found.append(2 * float(weights[told & happened].sum()) / total)
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _macro_auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, bar: float) -> float:
+    classes = range(scores.shape[1])
+    return float(np.mean([_auc((labels == k) * 1.0, scores[:, k], weights, bar) for k in classes]))
+
+
+OF_CLASSES: dict[str, Weighted] = {
+    "accuracy": _mean(lambda labels, scores, _: metrics_multiclass.row_right(labels, scores)),
+    "log_loss": _mean(lambda labels, scores, _: metrics_multiclass.row_log_loss(labels, scores)),
+    "multiclass_brier": _mean(
+        lambda labels, scores, _: metrics_multiclass.row_brier(labels, scores)
+    ),
+    "macro_f1": _macro_f1,
+    "macro_roc_auc": _macro_auc,
+    "confidence_ece": lambda labels, scores, weights, bar: _ece(
+        metrics_multiclass.row_right(labels, scores), scores.max(axis=1), weights, bar
+    ),
 }

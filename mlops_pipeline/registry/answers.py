@@ -19,8 +19,11 @@ LARGEST = sys.float_info.max
 def columns_of(
     contract: ModelContract, scores: "np.ndarray", threshold: float
 ) -> "dict[str, np.ndarray]":
-    """One column for each field of an answer; `threshold` is the version's."""
-    return _COLUMNS[contract.task](scores, threshold)
+    """One column for each field of an answer; `threshold` is the version's.
+
+    A column is (n,), or (n, k) where the field holds a number for each class.
+    """
+    return _COLUMNS[contract.task](contract, scores, threshold)
 
 
 def score_name(contract: ModelContract) -> str:
@@ -28,12 +31,27 @@ def score_name(contract: ModelContract) -> str:
     return next(iter(contract.kind.answer))
 
 
+def score_of(contract: ModelContract, scores: "np.ndarray") -> "np.ndarray":
+    """The score of each answer, (n,): of classes, the probability of the likeliest."""
+    told: np.ndarray = scores.max(axis=1) if contract.classes else scores
+    return told
+
+
 def score_limits(contract: ModelContract) -> tuple[float, float]:
     """Least and largest score that is an answer at all: a probability, or a finite number."""
     return (0.0, 1.0) if contract.kind.calibrated else (-LARGEST, LARGEST)
 
 
-_COLUMNS: "dict[str, Callable[[np.ndarray, float], dict[str, np.ndarray]]]" = {
-    "binary": lambda scores, cut: {"probability": scores, "answer": scores > cut},
-    "regression": lambda scores, _: {"prediction": scores},
+def _of_classes(contract: ModelContract, scores: "np.ndarray", _: float) -> "dict[str, np.ndarray]":
+    import numpy as np  # a server of single rows has no need of it
+
+    names = np.array(contract.classes, dtype=object)
+    told = {"probability": score_of(contract, scores), "answer": names[scores.argmax(axis=1)]}
+    return {**told, "classes": scores}
+
+
+_COLUMNS: "dict[str, Callable[[ModelContract, np.ndarray, float], dict[str, np.ndarray]]]" = {
+    "binary": lambda _, scores, cut: {"probability": scores, "answer": scores > cut},
+    "regression": lambda _, scores, cut: {"prediction": scores},
+    "multiclass": _of_classes,
 }

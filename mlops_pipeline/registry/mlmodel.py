@@ -26,7 +26,7 @@ def mlmodel(contract: ModelContract) -> bytes:
     """The file's bytes: JSON, which is YAML as well."""
     inputs = [_input(column) for column in contract.request_columns]
     outputs = [
-        {"name": name, "type": kind, "required": True}
+        {"name": name, "required": True, **_output(kind)}
         for name, kind in contract.kind.answer.items()
     ]
     return canonical_json(
@@ -45,6 +45,12 @@ def mlmodel(contract: ModelContract) -> bytes:
             },
         }
     )
+
+
+def _output(kind: str) -> dict[str, object]:
+    if kind == "map":
+        return {"type": "map", "values": {"type": "double", "required": True}}
+    return {"type": kind}
 
 
 def _input(column: Column) -> dict[str, object]:

@@ -49,7 +49,16 @@ class ServedVersion:
         values = np.array(vectors, dtype=np.float64).reshape(-1, width)
         scores = self._model.predict(values)
         bundle = self._bundle
-        return pd.DataFrame(columns_of(bundle.contract, scores, bundle.manifest.threshold))
+        told = columns_of(bundle.contract, scores, bundle.manifest.threshold)
+        classes = bundle.contract.classes
+        return pd.DataFrame(
+            {
+                name: [dict(zip(classes, row, strict=True)) for row in column.tolist()]
+                if column.ndim == 2
+                else column
+                for name, column in told.items()
+            }
+        )
 
     def _snapshot(self) -> FeatureSnapshot:
         found = newest(self._published, self._bundle.manifest.definition_digest)

@@ -18,7 +18,7 @@ from mlops_pipeline.contract.promises import Candidate
 from mlops_pipeline.data.snapshots import Snapshots
 from mlops_pipeline.data.splits import Split
 from mlops_pipeline.errors import MlopsError
-from mlops_pipeline.evaluation.measures import METRICS, measure
+from mlops_pipeline.evaluation.measures import measure
 from mlops_pipeline.evaluation.records import EvaluationReport
 from mlops_pipeline.features.compute import compute_features
 from mlops_pipeline.features.definition import definition_digest
@@ -153,7 +153,7 @@ def _metrics(
     return {
         name: abs(measure(name, labels, scores, bar) - result.candidate.value)
         for name, result in report.metrics.items()
-        if name in METRICS and result.candidate.value is not None
+        if name in contract.kind.metrics and result.candidate.value is not None
     }
 
 

@@ -86,19 +86,22 @@ class BatchScorer:
         frame = frame_of(self.contract, table)
         errors = self._refused(frame)
         good = np.array([error is None for error in errors], dtype=bool)
-        scores = np.full(len(frame), np.nan)
+        classes = self.contract.classes
+        shape = (len(frame), len(classes)) if classes else len(frame)
+        scores = np.full(shape, np.nan)
         if good.any():
             kept = frame[good] if not good.all() else frame
             matrix = features_as_served(self.contract, kept, self.snapshot)
             scores[good] = self.scorer.score_matrix(matrix.values)
         least, most = score_limits(self.contract)
-        bad = good & ~((scores >= least) & (scores <= most))
+        fit = (scores >= least) & (scores <= most)
+        bad = good & ~(fit.all(axis=1) if classes else fit)
         if bad.any():
             what = score_name(self.contract)
             raise ServingError(f"the model gave {scores[bad][0]}, which is no {what}")
         answers = columns_of(self.contract, scores, self.bundle.manifest.threshold)
         told = {
-            **{name: pa.array(column, mask=~good) for name, column in answers.items()},
+            **{name: self._told(column, ~good) for name, column in answers.items()},
             "error": pa.array(errors, type=pa.string()),
             "model_version": pa.repeat(pa.scalar(self.version), len(frame)),
             "features_as_of": pa.repeat(self._as_of(), len(frame)),
@@ -106,6 +109,15 @@ class BatchScorer:
         for name, column in told.items():
             table = table.append_column(name, column)
         return table
+
+    def _told(self, column: np.ndarray, missing: np.ndarray) -> pa.Array:
+        """A field of the answers; numbers of classes are a struct with a field a class."""
+        if column.ndim == 1:
+            kind = pa.string() if column.dtype == object else None
+            return pa.array(column, type=kind, mask=missing)
+        fields = [pa.array(own) for own in np.ascontiguousarray(column.T)]
+        names = list(self.contract.classes)
+        return pa.StructArray.from_arrays(fields, names, mask=pa.array(missing))
 
     def _as_of(self) -> pa.Scalar:
         as_of = self.snapshot.as_of if self.contract.history else None

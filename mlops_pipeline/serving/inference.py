@@ -2,7 +2,8 @@
 
     inputs    one tensor of shape [n] or [n, 1] for each request column
               numbers: FP64 (any FP, INT, UINT is taken), texts and times: BYTES, times also numbers
-    outputs   of the task: probability FP64 [n], answer BOOL [n]; or prediction FP64 [n]
+    outputs   of the task: probability FP64 [n], answer BOOL [n]; or prediction FP64 [n]; or
+              probability FP64 [n], answer BYTES [n], classes FP64 [n, k] in the contract's order
 
 Missing is JSON null, NaN in raw bytes, or a tensor left out. Raw bytes follow the binary tensor
 extension: `Inference-Header-Content-Length` says where the JSON ends. Errors are
@@ -13,7 +14,7 @@ Source: https://github.com/kserve/open-inference-protocol, and Triton's binary t
 
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,8 +34,14 @@ from mlops_pipeline.serving.dialects import (
 from mlops_pipeline.serving.predictor import Prediction
 from mlops_pipeline.serving.refusals import AGAINST_CONTRACT, MALFORMED, Refusal, read_json
 
+CLASSES = "classes"
 SPLIT = b"inference-header-content-length"
-_TYPES = {"double": "FP64", "boolean": "BOOL"}  # from MLflow's words
+_TYPES = {
+    "double": "FP64",
+    "boolean": "BOOL",
+    "string": "BYTES",
+    "map": "FP64",
+}  # from MLflow's words
 _CODES = {  # of `array`, by datatype; all little-endian on the wire
     "FP64": "d",
     "FP32": "f",
@@ -86,8 +93,10 @@ class OpenInference:
         ]
         self._types = output_types(contract)
         self._score = score_name(contract)
+        self._classes = contract.classes
         self.outputs = [
-            {"name": name, "datatype": kind, "shape": [-1]} for name, kind in self._types.items()
+            {"name": name, "datatype": kind, "shape": [-1, *self._more(name)]}
+            for name, kind in self._types.items()
         ]
 
     def read(self, body: bytes, headers: Headers) -> Asked | Refusal:
@@ -118,12 +127,11 @@ class OpenInference:
             tensor: dict[str, Any] = {
                 "name": name,
                 "datatype": self._types[name],
-                "shape": [len(told)],
+                "shape": [len(told), *self._more(name)],
             }
-            is_score = name == self._score
-            values = [one.score if is_score else one.answer for one in told]
+            values = self._values(name, told)
             if name in asked.binary:
-                piece = _packed(array("d" if is_score else "B", values))
+                piece = _PACKED[self._types[name]](values)
                 tensor["parameters"] = {"binary_data_size": len(piece)}
                 raw += piece
             else:
@@ -135,6 +143,15 @@ class OpenInference:
             return Content(text)
         length = str(len(text)).encode()
         return Content(text + raw, b"application/octet-stream", ((SPLIT, length),))
+
+    def _more(self, name: str) -> list[int]:
+        """The second dimension of an output, where it has one."""
+        return [len(self._classes)] if name == CLASSES else []
+
+    def _values(self, name: str, told: Sequence[Prediction]) -> list[Any]:
+        if name == CLASSES:  # row by row
+            return [value for one in told for value in one.classes or ()]
+        return [one.score if name == self._score else one.answer for one in told]
 
     def error(self, id: str, refusal: Refusal) -> bytes:
         """See `Dialect.error`."""
@@ -236,6 +253,19 @@ def _packed(values: "array[Any]") -> bytes:
     if sys.byteorder == "big":
         values.byteswap()
     return values.tobytes()
+
+
+def _packed_texts(values: list[str]) -> bytes:
+    """Each text behind its length in four bytes."""
+    texts = [value.encode() for value in values]
+    return b"".join(len(text).to_bytes(4, "little") + text for text in texts)
+
+
+_PACKED: dict[str, Callable[[list[Any]], bytes]] = {
+    "FP64": lambda values: _packed(array("d", values)),
+    "BOOL": lambda values: _packed(array("B", values)),
+    "BYTES": _packed_texts,
+}
 
 
 def _datatype(kind: ColumnType) -> str:

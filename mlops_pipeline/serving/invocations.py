@@ -6,7 +6,8 @@
     {"inputs": {"column": […], …}}          or a list of objects
     text/csv with a header line
 
-The answer is `{"predictions": [score, …]}`; errors carry MLflow's `error_code` and `message`,
+The answer is `{"predictions": [score, …]}`, of classes with an object of the answer's fields for
+each row; errors carry MLflow's `error_code` and `message`,
 and our `error` with field, what and allowed.
 
 Source: https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/
@@ -44,6 +45,7 @@ class Invocations:
             for column in contract.request_columns
             if column.type in (ColumnType.CATEGORY, ColumnType.TEXT)
         )
+        self._classes = contract.classes
         self._decode = msgspec.json.Decoder().decode
         self._encode = msgspec.json.Encoder().encode
 
@@ -57,7 +59,13 @@ class Invocations:
 
     def answer(self, id: str, asked: Asked, told: Sequence[Prediction]) -> Content:
         """See `Dialect.answer`."""
-        return Content(self._encode({"predictions": [one.score for one in told]}))
+        return Content(self._encode({"predictions": [self._told(one) for one in told]}))
+
+    def _told(self, one: Prediction) -> float | dict[str, Any]:
+        if one.classes is None:
+            return one.score
+        classes = dict(zip(self._classes, one.classes, strict=True))
+        return {"answer": one.answer, "probability": one.score, "classes": classes}
 
     def error(self, id: str, refusal: Refusal) -> bytes:
         """See `Dialect.error`."""

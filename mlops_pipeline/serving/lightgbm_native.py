@@ -28,10 +28,19 @@ _PARAMETERS = b"num_threads=1"
 
 
 class LightGBMScorer:
-    """A model file of one output. Not thread-safe: the prepared call owns its scratch memory."""
+    """A model file of one output, or of one a class.
+
+    Not thread-safe: the prepared call owns its scratch memory.
+    """
 
     def __init__(
-        self, model: bytes, width: int, *, where: str = "model.txt", threads: int = 1
+        self,
+        model: bytes,
+        width: int,
+        *,
+        where: str = "model.txt",
+        threads: int = 1,
+        outputs: int = 1,
     ) -> None:
         """Load the text of `model` and prepare for rows of `width` features.
 
@@ -43,6 +52,7 @@ class LightGBMScorer:
         self._booster = ctypes.c_void_p()
         self._call = ctypes.c_void_p()
         self._width = width
+        self._outputs = outputs
         trees = ctypes.c_int()
         self._checked(
             self._library.LGBM_BoosterLoadModelFromString(
@@ -65,7 +75,8 @@ class LightGBMScorer:
             where,
         )
         self._predict = self._library.LGBM_BoosterPredictForMatSingleRowFast
-        self._out = ctypes.c_double()
+        self._cells = (ctypes.c_double * outputs)()
+        self._out = ctypes.c_double.from_buffer(self._cells)  # the first of them
         self._length = ctypes.c_int64()
         self._out_pointer = ctypes.addressof(self._out)
         self._length_pointer = ctypes.addressof(self._length)
@@ -80,8 +91,16 @@ class LightGBMScorer:
             raise ServingError(f"LightGBM: {self._last_error()}")
         return self._out.value
 
+    def scores(self, vector: "array[float]") -> Sequence[float]:
+        """The probabilities of the classes for one row."""
+        self.score(vector)
+        told: list[float] = self._cells[:]
+        return told
+
     def score_batch(self, vectors: Sequence["array[float]"]) -> list[float]:
-        """The score of each row."""
+        """The score of each row, of a model of one output."""
+        if self._outputs != 1:
+            raise ServingError(f"a model of {self._outputs} outputs has no one score")
         if not vectors:
             return []
         rows = array("d")
@@ -112,7 +131,7 @@ class LightGBMScorer:
         return list(out)
 
     def score_matrix(self, values: "np.ndarray") -> "np.ndarray":
-        """The score of each row of a float64 matrix in C order."""
+        """The score of each row of a float64 matrix in C order; (n, k) of k classes."""
         import numpy as np  # a server of single rows has no need of it
 
         if values.ndim != 2 or values.shape[1] != self._width:
@@ -120,7 +139,7 @@ class LightGBMScorer:
                 f"the model reads {self._width} features; the matrix has shape {values.shape}"
             )
         rows = np.ascontiguousarray(values, dtype=np.float64)
-        out = np.empty(len(rows), dtype=np.float64)
+        out = np.empty(len(rows) * self._outputs, dtype=np.float64)
         length = ctypes.c_int64()
         failed = self._library.LGBM_BoosterPredictForMat(
             self._booster,
@@ -138,7 +157,7 @@ class LightGBMScorer:
         )
         if failed:
             raise ServingError(f"LightGBM: {self._last_error()}")
-        return out
+        return out if self._outputs == 1 else out.reshape(-1, self._outputs)
 
     def close(self) -> None:
         """The native memory is given back; the scorer is not used again."""
@@ -159,10 +178,11 @@ class LightGBMScorer:
             self._library.LGBM_BoosterGetNumClasses(self._booster, ctypes.byref(classes)),
             where,
         )
-        if (features.value, classes.value) != (self._width, 1):
+        if (features.value, classes.value) != (self._width, self._outputs):
             raise ServingError(
                 f"{where}: a model of {features.value} features and {classes.value} outputs; "
-                f"the version declares {self._width} features and 1 output"
+                f"the version declares {self._width} features and {self._outputs} "
+                f"output{'s' * (self._outputs > 1)}"
             )
 
     def _checked(self, failed: int, where: str) -> None:

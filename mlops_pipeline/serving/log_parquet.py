@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
+from msgspec import UNSET
 
 from mlops_pipeline.errors import ServingError
 from mlops_pipeline.serving.log_spool import PARQUET
@@ -27,6 +28,7 @@ _PLAIN = {
     "status": pa.int32(),
 }
 _STRUCTS = ("row", "features")
+_CLASSES = {"classes": pa.list_(pa.float64())}  # where a record has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,10 @@ def _contents(spool: Path) -> _Contents:
     them."""
     kinds: dict[str, dict[str, pa.DataType]] = {name: {} for name in _STRUCTS}
     empty: dict[str, list[bool]] = {name: [] for name in _STRUCTS}
+    classes: dict[str, pa.DataType] = {}
     for record in read_spool(spool):
+        if record.classes is not UNSET:
+            classes = _CLASSES
         for name in _STRUCTS:
             known, found = kinds[name], getattr(record, name)
             empty[name].append(not found)
@@ -102,7 +107,7 @@ def _contents(spool: Path) -> _Contents:
                 else:
                     known.setdefault(key, pa.float64())
     structs = {name: pa.struct(list(known.items())) for name, known in kinds.items() if known}
-    types = {**_PLAIN, **structs}
+    types = {**_PLAIN, **structs, **classes}
     schema = pa.schema([(n, types[n]) for n in RequestRecord.__struct_fields__ if n in types])
     return _Contents(len(empty[_STRUCTS[0]]), schema, empty)
 
@@ -144,5 +149,6 @@ def _record(row: Mapping[str, Any]) -> RequestRecord:
             "outcome": Outcome(row["outcome"]),
             "row": row.get("row") or {},
             "features": row.get("features") or {},
+            "classes": UNSET if row.get("classes") is None else row["classes"],
         }
     )

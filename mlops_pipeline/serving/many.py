@@ -54,4 +54,5 @@ class Several:
         one = Call(arm=call.arm, at=call.at, id=name, unit=call.unit, digest=call.digest)
         one.traceparent = call.traceparent
         one.row, one.score, one.vector = row, said.score, said.vector
+        one.classes = said.classes
         return one, said

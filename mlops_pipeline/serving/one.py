@@ -39,6 +39,19 @@ class NumberAnswer(msgspec.Struct, gc=False):
     features_age_days: int | None
 
 
+class ClassAnswer(msgspec.Struct, gc=False):
+    """The body of a 200 of `/predict`, where one of several classes is asked."""
+
+    id: str
+    model: str
+    version: str
+    answer: str
+    probability: float  # of the answer
+    classes: dict[str, float]
+    features_as_of: date | None
+    features_age_days: int | None
+
+
 class OneRow:
     """Answers single rows with one version; notes in the call what happened."""
 
@@ -105,7 +118,30 @@ class OneNumber(OneRow):
         return 200, self._encode(answer)
 
 
-ROWS: dict[str, type[OneRow]] = {"binary": OneRow, "regression": OneNumber}  # by task
+class OneClass(OneRow):
+    """The same for a version that tells classes apart."""
+
+    def _told(self, call: Call, said: Prediction) -> tuple[int, bytes]:
+        call.outcome, call.score, call.vector = Outcome.OK, said.score, said.vector
+        call.classes = told = said.classes or ()
+        answer = ClassAnswer(
+            call.id,
+            self._model,
+            self._version,
+            said.answer,
+            said.score,
+            dict(zip(self._predictor.classes, told, strict=True)),
+            said.as_of,
+            said.age_days,
+        )
+        return 200, self._encode(answer)
+
+
+ROWS: dict[str, type[OneRow]] = {  # by task
+    "binary": OneRow,
+    "regression": OneNumber,
+    "multiclass": OneClass,
+}
 
 
 def digest(body: bytes) -> str:

@@ -9,13 +9,14 @@ import onnxruntime
 from mlops_pipeline.contract.tasks import TASKS
 from mlops_pipeline.errors import ServingError
 
-SCORES = tuple(next(iter(task.answer)) for task in TASKS.values())
+CLASSES = "classes"
+SCORES = (*(next(iter(task.answer)) for task in TASKS.values()), CLASSES)
 _ROWS = 8_192  # at once: what lies between the layers stays in the cache
 _FLOATS = {"tensor(double)": np.float64, "tensor(float)": np.float32}
 
 
 class OnnxScorer:
-    """A graph from `values` (n, width) to scores (n,), loaded on the CPU."""
+    """A graph from `values` (n, width) to scores (n,), or `classes` (n, k), loaded on the CPU."""
 
     def __init__(
         self, model: bytes, width: int, *, where: str = "model.onnx", threads: int = 1
@@ -56,8 +57,15 @@ class OnnxScorer:
         """The score of one row."""
         return float(self._run(np.frombuffer(vector, dtype=np.float64).reshape(1, -1))[0])
 
+    def scores(self, vector: "array[float]") -> Sequence[float]:
+        """The probabilities of the classes for one row."""
+        told: list[float] = self._run(np.frombuffer(vector, dtype=np.float64)[None, :])[0].tolist()
+        return told
+
     def score_batch(self, vectors: Sequence["array[float]"]) -> list[float]:
-        """The score of each row."""
+        """The score of each row, of a graph of one output."""
+        if self._asked == [CLASSES]:
+            raise ServingError("a graph of several outputs has no one score")
         if not vectors:
             return []
         widths = {len(vector) for vector in vectors} - {self._width}
@@ -77,5 +85,5 @@ class OnnxScorer:
             )
         values = rows.astype(self._dtype, copy=False)
         (scores,) = self._session.run(self._asked, {"values": values})
-        found: np.ndarray = scores.reshape(-1)
+        found: np.ndarray = scores if self._asked == [CLASSES] else scores.reshape(-1)
         return found

@@ -96,7 +96,7 @@ def _or_null(schema: Json, nullable: bool) -> Json:
 
 
 def _schemas(contract: ModelContract, version: str) -> dict[str, Json]:
-    text, number = {"type": "string"}, {"type": "number"}
+    text = {"type": "string"}
     maybe = {"type": ["string", "null"]}
     about = _closed(field=maybe, what=text, allowed=maybe)
     rows = {"type": "array", "items": _ref("Row"), "minItems": 1, "maxItems": MAX_ROWS}
@@ -129,7 +129,7 @@ def _schemas(contract: ModelContract, version: str) -> dict[str, Json]:
                 _closed(inputs={"anyOf": [rows, _arrays()]}),
             ]
         },
-        "Predictions": _closed(predictions={"type": "array", "items": number}),
+        "Predictions": _closed(predictions={"type": "array", "items": _invoked(contract)}),
         "InvocationError": _closed(
             id=text, error_code=text, message=text, error=about, optional=("id",)
         ),
@@ -149,11 +149,27 @@ def _schemas(contract: ModelContract, version: str) -> dict[str, Json]:
 
 def _answered(contract: ModelContract) -> Json:
     """The fields of the task."""
-    said: Json = {"double": {"type": "number"}, "boolean": {"type": "boolean"}}
+    chance: Json = {"type": "number", "minimum": 0, "maximum": 1}
+    said: Json = {
+        "double": {"type": "number"},
+        "boolean": {"type": "boolean"},
+        "string": {"enum": list(contract.classes)},
+        "map": {
+            "type": "object",
+            "properties": dict.fromkeys(contract.classes, chance),
+            "required": list(contract.classes),
+            "additionalProperties": False,
+        },
+    }
     fields = {name: said[kind] for name, kind in contract.kind.answer.items()}
     if contract.kind.calibrated:
-        fields[score_name(contract)] = {"type": "number", "minimum": 0, "maximum": 1}
+        fields[score_name(contract)] = chance
     return fields
+
+
+def _invoked(contract: ModelContract) -> Json:
+    """What MLflow's protocol says of one row: the score alone, of classes the fields."""
+    return _closed(**_answered(contract)) if contract.classes else {"type": "number"}
 
 
 def _inference_request(names: tuple[str, ...]) -> Json:

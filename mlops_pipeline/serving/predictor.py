@@ -8,6 +8,7 @@ one made-up date could pass for a failing server and take a version out of servi
 
 import math
 from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -20,7 +21,7 @@ from mlops_pipeline.registry.answers import score_limits, score_name
 from mlops_pipeline.registry.bundle import Bundle
 from mlops_pipeline.serving.lookups import Lookups, empty_snapshot
 from mlops_pipeline.serving.refusals import AGAINST_CONTRACT, Refusal
-from mlops_pipeline.serving.scorers import Scorer
+from mlops_pipeline.serving.scorers import ClassScorer, Scorer
 from mlops_pipeline.serving.wire import RequestReader, Row
 
 
@@ -32,11 +33,12 @@ class NotReady(ServingError):
 class Prediction:
     """What the version says of one row."""
 
-    score: float  # a probability, or the number that was asked for
-    answer: bool  # the score is above the contract's threshold; says nothing where that is none
+    score: float  # a probability, of classes the largest, or the number that was asked for
+    answer: Any  # whether the score is above the threshold, or the class; of numbers says nothing
     vector: "array[float]"
     as_of: date | None  # the day of the look-ups; None for a model without history
     age_days: int | None
+    classes: Sequence[float] | None = None  # their probabilities, in the contract's order
 
 
 class Predictor:
@@ -46,7 +48,8 @@ class Predictor:
         """Bind the parts of one version.
 
         Raises:
-            ServingError: the installed feature code is not the one the version was trained with.
+            ServingError: the installed feature code is not the one the version was trained with, or
+                the scorer tells no classes and the contract asks for one.
         """
         contract = bundle.contract
         self.manifest = bundle.manifest
@@ -56,6 +59,8 @@ class Predictor:
         self.stale = 0  # requests refused because the look-ups are too old for them
         self.newest_event: date | None = None
         self._scorer = scorer
+        self.classes = contract.classes
+        self._scores = _scores_of(bundle, scorer)
         self._threshold = bundle.manifest.threshold
         self._least, self._most = score_limits(contract)
         self._max_age = contract.features.max_age_days
@@ -102,10 +107,24 @@ class Predictor:
         except RequestError as error:
             field, _, what = str(error).partition(": ")
             return Refusal(AGAINST_CONTRACT, field, what, "see the model's contract")
+        if self.classes:
+            told = self._told(vector)
+            score = max(told)
+            named = self.classes[told.index(score)]
+            return Prediction(score, named, vector, as_of, age, told)
         score = self._scorer.score(vector)
         if not self._least <= score <= self._most:
             raise ServingError(f"the model gave {score}, which is no {score_name(self.contract)}")
         return Prediction(score, score > self._threshold, vector, as_of, age)
+
+    def _told(self, vector: "array[float]") -> Sequence[float]:
+        """The probabilities of the classes."""
+        told = self._scores(vector)
+        if len(told) != len(self.classes) or not all(0 <= one <= 1 for one in told):
+            raise ServingError(
+                f"the model gave {told}: no probabilities of {len(self.classes)} classes"
+            )
+        return told
 
     def self_test(self) -> float:
         """The score of a row made from the contract, computed as a request would be.
@@ -118,12 +137,22 @@ class Predictor:
         )
         row = example_row(self.contract)
         try:
-            score = self._scorer.score(self._features.vector(row, snapshot))
+            vector = self._features.vector(row, snapshot)
+            score = max(self._told(vector)) if self.classes else self._scorer.score(vector)
         except RequestError as error:
             raise ServingError(f"self-test: {error}") from error
         if not self._least <= score <= self._most:
             raise ServingError(f"self-test: the model gave {score}, no {score_name(self.contract)}")
         return score
+
+
+def _scores_of(bundle: Bundle, scorer: Scorer) -> Callable[["array[float]"], Sequence[float]]:
+    """What tells the classes' probabilities; where no class is asked for, it is not called."""
+    if isinstance(scorer, ClassScorer):
+        return scorer.scores
+    if bundle.contract.classes:
+        raise ServingError(f"{bundle.folder}: its scorer tells no classes apart")
+    return lambda vector: (scorer.score(vector),)
 
 
 def too_old(contract: ModelContract, as_of: date, age: int) -> Refusal:

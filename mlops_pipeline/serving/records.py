@@ -2,9 +2,11 @@
 
 import re
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec import UNSET
 
 from mlops_pipeline.contract.columns import Sensitivity
 from mlops_pipeline.contract.model import ModelContract
@@ -23,6 +25,7 @@ class Call:
     status: int = 0
     outcome: Outcome = Outcome.ERROR
     score: float | None = None
+    classes: Sequence[float] | None = None
     seconds: float = 0.0
     digest: str | None = None  # of the body
     row: Row | None = None
@@ -104,6 +107,7 @@ class RecordMaker:
             features={} if vector is None else self._features_of(vector),
             digest=call.digest,
             trace=trace_of(call.traceparent),
+            classes=UNSET if call.classes is None else call.classes,
             rate=self._rate if call.outcome is Outcome.OK else 1.0,
         )
 

@@ -19,7 +19,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,8 @@ class RequestRecord(msgspec.Struct, frozen=True, gc=False):
     digest: str | None = None  # of the request's body
     rate: float = 1.0  # the share of such records that are kept
     trace: str | None = None  # W3C trace id, which the router's log and its answer bear, too
+    # Probabilities of the classes, where these are asked for; not in the line where they are not.
+    classes: Sequence[float] | msgspec.UnsetType = msgspec.UNSET
 
 
 def kept_at(rate: float, id: str) -> bool:

@@ -3,7 +3,7 @@
 import logging
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
@@ -39,6 +39,15 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
+class ClassScorer(Protocol):
+    """One loaded model that tells classes apart; its `score_matrix` is (n, k)."""
+
+    def scores(self, vector: "array[float]") -> Sequence[float]:
+        """The probabilities of the classes for one row; missing features are NaN."""
+        ...
+
+
 def load_scorer(bundle: Bundle, threads: int = 1) -> Scorer:
     """The bundle's model, loaded from verified bytes; matrices are scored by so many threads.
 
@@ -57,7 +66,8 @@ def load_scorer(bundle: Bundle, threads: int = 1) -> Scorer:
         from mlops_pipeline.serving.lightgbm_native import LightGBMScorer
 
         model = bundle.read("model/model.txt")
-        return LightGBMScorer(model, width, where=where, threads=threads)
+        outputs = len(bundle.contract.classes) or 1
+        return LightGBMScorer(model, width, where=where, threads=threads, outputs=outputs)
     if trainer == "torch":
         from mlops_pipeline.serving.onnx import OnnxScorer
 

@@ -3,14 +3,19 @@
 Platt scaling (Platt 1999; Niculescu-Mizil & Caruana 2005, ICML, section 3) turns log-odds z into
 slope * z + intercept. Trees and networks both end in log-odds, so their own leaves or last layer
 can carry it: the native files stay as they are, and whatever serves them serves calibrated answers.
+
+Of several classes one number is taken, the temperature (Guo et al. 2017, arXiv 1706.04599, section
+4.2): it has no intercept, and the likeliest class stays the likeliest.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_softmax, logit
 
 STEPS = 50
+COLDEST, HOTTEST = 0.01, 100.0  # slopes that are looked at
 CLOSEST = 1e-12  # an answer nearer to 0 or 1 says no more
 
 
@@ -23,6 +28,25 @@ class Platt:
 
 
 IDENTITY = Platt(1.0, 0.0)
+
+
+def fit_scaling(labels: np.ndarray, scores: np.ndarray) -> Platt:
+    """The scaling of probabilities of yes (n,), or of classes (n, k), that these rows ask for."""
+    return fit_platt(labels, scores) if scores.ndim == 1 else fit_temperature(labels, scores)
+
+
+def fit_temperature(labels: np.ndarray, scores: np.ndarray) -> Platt:
+    """One over the temperature with the least log-loss on these rows; the loss is convex in it."""
+    odds = np.log(np.clip(scores, CLOSEST, 1.0))
+    happened = np.arange(len(labels)), labels.astype(np.int64)
+    if not len(labels) or not np.ptp(odds) > 0:
+        return IDENTITY
+
+    def loss(slope: float) -> float:
+        return -float(log_softmax(slope * odds, axis=1)[happened].mean())
+
+    found = minimize_scalar(loss, bounds=(COLDEST, HOTTEST), method="bounded")
+    return Platt(float(found.x), 0.0) if loss(found.x) < loss(1.0) else IDENTITY
 
 
 def fit_platt(labels: np.ndarray, scores: np.ndarray) -> Platt:

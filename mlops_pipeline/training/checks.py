@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mlops_pipeline.contract.tasks import TASKS
 from mlops_pipeline.errors import TrainingError
 from mlops_pipeline.training.rows import LabelledRows
 
@@ -22,6 +23,12 @@ def require_trainable(train: LabelledRows, validation: LabelledRows) -> None:
             f"{len(train)} training rows all have the label {train.labels[0]:g}: there is nothing "
             "to learn; widen the training window"
         )
+    for code, name in enumerate(train.question.classes):
+        if not (train.labels == code).any():
+            raise TrainingError(
+                f"{len(train)} training rows, and none is {name}: a model cannot learn a class "
+                "that it never saw; widen the training window, or take the class out"
+            )
     if train.matrix.names != validation.matrix.names:
         raise TrainingError(
             f"training rows have the features {train.matrix.names}, "
@@ -48,7 +55,7 @@ def require_calibratable(validation: LabelledRows) -> None:
     Raises:
         TrainingError: they are not, or there are none.
     """
-    if validation.question.task != "binary":
+    if not TASKS[validation.question.task].calibrated:
         raise TrainingError(
             f"calibrate: a {validation.question.task} answer is no probability; leave it out"
         )

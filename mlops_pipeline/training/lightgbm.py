@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from mlops_pipeline.errors import TrainingError
-from mlops_pipeline.training.calibration import IDENTITY, Platt, fit_platt
+from mlops_pipeline.training.calibration import IDENTITY, Platt, fit_scaling
 from mlops_pipeline.training.checks import (
     as_values,
     require_calibratable,
@@ -49,7 +49,7 @@ class LightgbmParams(Params):
     cat_l2: float = Field(default=10.0, ge=0)
     early_stopping_rounds: int | None = Field(default=None, ge=1)  # missing: every round is kept
     loss: Literal["l2", "l1"] | None = None  # of a number; missing: squared error
-    calibrate: bool = False  # by Platt scaling on the validation rows, folded into the leaves
+    calibrate: bool = False  # by scaling on the validation rows, folded into the leaves
     # One thread: a second one waits in a spin loop whenever another process wants its core.
     num_threads: int = Field(default=1, ge=1, le=64)
 
@@ -92,7 +92,7 @@ class LightgbmTrainer:
         if asked.calibrate:
             require_calibratable(validation)
             scores = LightgbmModel(_trees_only(text)).predict(validation.matrix.values)
-            scaling = fit_platt(validation.labels, scores)
+            scaling = fit_scaling(validation.labels, scores)
             text = _folded(text, scaling)
         return LightgbmModel(
             _trees_only(text),
@@ -142,7 +142,8 @@ class LightgbmModel:
         """See `Model.predict`."""
         wide = as_values(values, self._booster.num_feature())
         if not len(wide):
-            return np.empty(0)
+            outputs = self._booster.num_model_per_iteration()
+            return np.empty(0 if outputs == 1 else (0, outputs))
         return np.asarray(self._booster.predict(wide, num_threads=1), dtype=np.float64)
 
     def files(self) -> dict[str, bytes]:
@@ -158,7 +159,10 @@ class LightgbmModel:
         """Shapley values of the trees (Lundberg et al. 2020, Nature Machine Intelligence 2)."""
         wide = as_values(values, self._booster.num_feature())
         found = self._booster.predict(wide, pred_contrib=True, num_threads=1)
-        return np.asarray(found, dtype=np.float64)[:, :-1]  # the last is the mean answer
+        added = np.asarray(found, dtype=np.float64).reshape(len(wide), -1, wide.shape[1] + 1)
+        likeliest = added.sum(axis=2).argmax(axis=1)  # the only one, where no class is asked for
+        told: np.ndarray = added[np.arange(len(wide)), likeliest, :-1]  # the last: the mean answer
+        return told
 
     def facts(self) -> dict[str, Fact]:
         """See `Model.facts`."""

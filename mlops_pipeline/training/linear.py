@@ -1,4 +1,5 @@
-"""The cheap baseline: a logistic or linear regression on standardised numbers and categories.
+"""The cheap baseline: a logistic (of classes: multinomial) or linear regression on standardised
+numbers and categories.
 
 It reads rows as `network` does, so a missing number is the mean with a weight of its own, and an
 unknown category has one too. It is what a candidate has to beat, not what is served.
@@ -13,7 +14,7 @@ import msgspec
 import numpy as np
 from pydantic import Field
 from scipy.optimize import OptimizeResult, minimize
-from scipy.special import expit
+from scipy.special import expit, log_softmax, softmax
 
 from mlops_pipeline.data.objects import canonical_json
 from mlops_pipeline.errors import TrainingError
@@ -52,7 +53,7 @@ class LinearTrainer:
         require_trainable(train, validation)
         started = time.monotonic()
         objective = objective_of(train.question)
-        plan = plan_network(train.matrix, (), objective.link)
+        plan = plan_network(train.matrix, (), objective.link, objective.outputs)
         design = _Design.of(plan, train.matrix.values)
         shift, scale = _scale(objective, train.labels)
         fitted = _fitted(design, objective, (train.labels - shift) / scale, asked)
@@ -111,7 +112,10 @@ class LinearModel:
     def predict(self, values: np.ndarray) -> np.ndarray:
         """See `Model.predict`."""
         wide = as_values(values, len(self._plan.names))
-        sums = _Design.of(self._plan, wide).sums(self._weights)
+        design = _Design.of(self._plan, wide)
+        if self._plan.link == "softmax":
+            return np.asarray(softmax(design.sums_of_classes(self._weights), axis=1))
+        sums = design.sums(self._weights)
         return np.asarray(expit(sums) if self._plan.link == "sigmoid" else sums, dtype=np.float64)
 
     def files(self) -> dict[str, bytes]:
@@ -119,14 +123,15 @@ class LinearModel:
         return {FILE: self._content}
 
     def importance(self) -> dict[str, float]:
-        """Shares of the weights: a number's own size, a category's spread."""
+        """Shares of the weights: a number's own size, a category's spread; over all classes."""
         count = len(self._plan.numbers)
         size = np.zeros(len(self._plan.names))
-        size[self._plan.numbers] = np.abs(self._weights[:count])
+        weights = self._weights.reshape(self._plan.outputs, -1)
+        size[self._plan.numbers] = np.abs(weights[:, :count]).sum(axis=0)
         start = 2 * count
         for index in self._plan.categories:
             end = start + self._plan.cardinalities[index] + 1
-            size[index] = float(self._weights[start:end].std())
+            size[index] = float(weights[:, start:end].std(axis=1).sum())
             start = end
         return dict(zip(self._plan.names, shares(size).tolist(), strict=True))
 
@@ -156,6 +161,10 @@ class _Design:
         found = weights[-1] + self.numbers @ weights[: self.numbers.shape[1]]
         return np.asarray(found + weights[self.places].sum(axis=1))
 
+    def sums_of_classes(self, weights: np.ndarray) -> np.ndarray:
+        """The same for each class, whose weights follow each other; shape (n, k)."""
+        return np.column_stack([self.sums(own) for own in weights.reshape(-1, self.width + 1)])
+
     def slope(self, off: np.ndarray) -> np.ndarray:
         """The gradient over the weights, from that over the rows' sums."""
         found = np.zeros(self.width + 1)
@@ -169,6 +178,9 @@ class _Design:
 def _fitted(
     design: _Design, objective: Objective, labels: np.ndarray, asked: LinearParams
 ) -> OptimizeResult:
+    if objective.link == "softmax":
+        return _fitted_classes(design, objective.outputs, labels.astype(np.int64), asked)
+
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         sums = design.sums(weights)
         held = asked.l2 * weights[:-1]
@@ -182,9 +194,29 @@ def _fitted(
         slope[:-1] += held
         return float(each.mean() + 0.5 * held @ weights[:-1]), slope
 
+    return _least(loss, design.width + 1, asked)
+
+
+def _fitted_classes(
+    design: _Design, count: int, labels: np.ndarray, asked: LinearParams
+) -> OptimizeResult:
+    happened = np.eye(count)[labels]
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        told = log_softmax(design.sums_of_classes(weights), axis=1)
+        off = (np.exp(told) - happened) / len(labels)
+        held = asked.l2 * weights.reshape(count, -1)
+        held[:, -1] = 0.0  # of the intercepts
+        slope = np.concatenate([design.slope(own) for own in off.T]) + held.ravel()
+        return float(-(told * happened).sum(axis=1).mean() + 0.5 * held.ravel() @ weights), slope
+
+    return _least(loss, count * (design.width + 1), asked)
+
+
+def _least(loss: Any, size: int, asked: LinearParams) -> OptimizeResult:
     return minimize(
         loss,
-        np.zeros(design.width + 1),
+        np.zeros(size),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": asked.max_iterations},
@@ -193,6 +225,6 @@ def _fitted(
 
 def _scale(objective: Objective, labels: np.ndarray) -> tuple[float, float]:
     """Shift and scale of numbers, so that `l2` means the same in any unit; odds have none."""
-    if objective.link == "sigmoid":
+    if objective.link != "identity":
         return 0.0, 1.0
     return float(labels.mean()), float(labels.std())

@@ -31,6 +31,7 @@ class Network:
     mean: tuple[float, ...]  # of each number, among training rows
     scale: tuple[float, ...]  # standard deviation of each number, or 1 where it does not vary
     link: Link = "sigmoid"  # from what the last layer gives to scores
+    outputs: int = 1  # of the last layer: one a class, where classes are asked for
 
     @property
     def numbers(self) -> list[int]:
@@ -51,7 +52,7 @@ class Network:
             dimension = embedding_width(self.cardinalities[index])
             found[f"embedding.{self.names[index]}"] = (self.cardinalities[index] + 1, dimension)
             width += dimension
-        for layer, out in enumerate((*self.hidden, 1)):
+        for layer, out in enumerate((*self.hidden, self.outputs)):
             found[f"layer.{layer}.weight"] = (out, width)
             found[f"layer.{layer}.bias"] = (out,)
             width = out
@@ -63,7 +64,9 @@ def embedding_width(cardinality: int) -> int:
     return min(WIDEST_EMBEDDING, math.ceil(math.sqrt(cardinality)))
 
 
-def plan_network(matrix: FeatureMatrix, hidden: tuple[int, ...], link: Link = "sigmoid") -> Network:
+def plan_network(
+    matrix: FeatureMatrix, hidden: tuple[int, ...], link: Link = "sigmoid", outputs: int = 1
+) -> Network:
     """A network for these features, scaled by these rows."""
     numbers = [i for i, k in enumerate(matrix.cardinalities) if not k]
     present = np.ma.masked_invalid(matrix.values[:, numbers])
@@ -78,6 +81,7 @@ def plan_network(matrix: FeatureMatrix, hidden: tuple[int, ...], link: Link = "s
         mean=tuple(np.asarray(mean).tolist()),
         scale=tuple(scale.tolist()),
         link=link,
+        outputs=outputs,
     )
 
 

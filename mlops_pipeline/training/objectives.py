@@ -5,6 +5,7 @@
 | yes or no | log-loss | probabilities, (n,) |
 | a number | squared or absolute error | numbers, (n,) |
 | a quantile of a number | pinball (Koenker & Bassett 1978, Econometrica 46(1)) | numbers, (n,) |
+| one of k classes | log-loss | probabilities, (n, k) |
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ import numpy as np
 from mlops_pipeline.contract.tasks import Question
 from mlops_pipeline.errors import TrainingError
 
-Link = Literal["sigmoid", "identity"]
+Link = Literal["sigmoid", "identity", "softmax"]
 SMALLEST = 1e-15
 
 
@@ -28,6 +29,7 @@ class Objective:
     link: Link
     lightgbm: Mapping[str, Any]  # in LightGBM's words
     level: float | None  # None: the mean
+    outputs: int = 1  # numbers that a model adds up for one row
 
     def loss(self, labels: np.ndarray, scores: np.ndarray) -> float:
         """The mean loss of scores."""
@@ -47,6 +49,10 @@ def objective_of(question: Question, asked: str | None = None) -> Objective:
         return Objective(
             "log_loss", "sigmoid", {"objective": "binary", "metric": "binary_logloss"}, None
         )
+    if question.task == "multiclass":
+        count = len(question.classes)
+        words = {"objective": "multiclass", "metric": "multi_logloss", "num_class": count}
+        return Objective("class_log_loss", "softmax", words, None, count)
     if question.quantile is not None:
         level = question.quantile
         words = {"objective": "quantile", "metric": "quantile", "alpha": level}
@@ -62,6 +68,12 @@ def _log_loss(labels: np.ndarray, scores: np.ndarray, _: float | None) -> np.nda
     return losses
 
 
+def _class_log_loss(labels: np.ndarray, scores: np.ndarray, _: float | None) -> np.ndarray:
+    given = scores[np.arange(len(labels)), labels.astype(np.int64)]
+    losses: np.ndarray = -np.log(np.clip(given, SMALLEST, 1.0))
+    return losses
+
+
 def _pinball(labels: np.ndarray, scores: np.ndarray, level: float | None) -> np.ndarray:
     above, quantile = labels - scores, 0.5 if level is None else level
     losses: np.ndarray = np.maximum(quantile * above, (quantile - 1) * above)
@@ -70,6 +82,7 @@ def _pinball(labels: np.ndarray, scores: np.ndarray, level: float | None) -> np.
 
 _LOSSES: dict[str, Callable[[np.ndarray, np.ndarray, float | None], np.ndarray]] = {
     "log_loss": _log_loss,
+    "class_log_loss": _class_log_loss,
     "pinball": _pinball,
     "l1": lambda labels, scores, _: np.abs(labels - scores),
     "l2": lambda labels, scores, _: (labels - scores) ** 2,

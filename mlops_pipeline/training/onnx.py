@@ -19,7 +19,11 @@ GRAPH_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 NETWORK_FILE = "network.json"
 INPUT = "values"
-OUTPUTS = {"sigmoid": ("Sigmoid", "probability"), "identity": ("Identity", "prediction")}
+OUTPUTS = {
+    "sigmoid": ("Sigmoid", "probability"),
+    "identity": ("Identity", "prediction"),
+    "softmax": ("Softmax", "classes"),
+}
 OPSET = 17
 IR_VERSION = 10  # what onnxruntime 1.18 and later read
 
@@ -65,7 +69,7 @@ class OnnxModel:
 
 
 def build_graph(network: Network, weights: Mapping[str, np.ndarray]) -> bytes:
-    """The ONNX model: `values` float64 (n, p) to its one output, scores float64 (n,)."""
+    """The ONNX model: `values` float64 (n, p) to its one output, float64 scores (n,) or (n, k)."""
     from onnx import TensorProto, checker, helper
 
     graph = _Graph(weights)
@@ -79,15 +83,19 @@ def build_graph(network: Network, weights: Mapping[str, np.ndarray]) -> bytes:
         if layer < width:
             last = graph.add("Relu", [last])
     odds = graph.add("Cast", [last], to=TensorProto.DOUBLE)  # a float32 sigmoid is soon 1 exactly
-    flat = graph.add("Reshape", [odds, graph.constant("flat", np.array([-1]))])
     kind, output = OUTPUTS[network.link]
-    graph.add(kind, [flat], output=output)
+    if network.outputs == 1:
+        flat = graph.add("Reshape", [odds, graph.constant("flat", np.array([-1]))])
+        graph.add(kind, [flat], output=output)
+    else:
+        graph.add(kind, [odds], output=output, axis=1)
+    shape: list[str | int | None] = ["n"] if network.outputs == 1 else ["n", network.outputs]
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "network",
             [helper.make_tensor_value_info(INPUT, TensorProto.DOUBLE, ["n", len(network.names)])],
-            [helper.make_tensor_value_info(output, TensorProto.DOUBLE, ["n"])],
+            [helper.make_tensor_value_info(output, TensorProto.DOUBLE, shape)],
             graph.tensors,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],

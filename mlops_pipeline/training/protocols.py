@@ -24,7 +24,8 @@ class Model(Protocol):
     def predict(self, values: np.ndarray) -> np.ndarray:
         """Scores, float64 of shape (n,), for float64 values of shape (n, p).
 
-        A score is the probability of yes, or the number that is asked for.
+        A score is the probability of yes, or the number that is asked for. Where one of k classes
+        is asked for, the scores are (n, k): each row the probabilities of the classes.
 
         Raises:
             TrainingError: `values` has another number of columns.
@@ -45,7 +46,10 @@ class Explaining(Protocol):
     """A model that can say what moved each of its answers."""
 
     def attributions(self, values: np.ndarray) -> np.ndarray:
-        """What each feature adds to each row's log-odds, or number: shape (n, p)."""
+        """What each feature adds to each row's log-odds, or number: shape (n, p).
+
+        Of classes: to what its likeliest class adds up to.
+        """
 
 
 class Trainer(Protocol):

@@ -12,7 +12,7 @@ from mlops_pipeline.features.matrix import FeatureMatrix
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledRows:
-    """`labels` mean what `question` says: 0.0 or 1.0, or finite numbers.
+    """`labels` mean what `question` says: 0.0 or 1.0, finite numbers, or places of classes.
 
     `groups` are integers, equal for rows that share noise (a day).
     """
@@ -28,7 +28,7 @@ class LabelledRows:
             if column.shape != (rows,):
                 raise TrainingError(f"{name} has shape {column.shape} for {rows} rows of features")
         good, wanted = _GOOD[self.question.task]
-        odd = ~good(self.labels)
+        odd = ~good(self.labels, self.question)
         if odd.any():
             raise TrainingError(
                 f"row {int(np.argmax(odd))} has the label {self.labels[odd][0]!r}, not {wanted}; "
@@ -57,7 +57,11 @@ class LabelledRows:
         return LabelledRows(matrix, self.labels[rows], self.groups[rows], self.question)
 
 
-_GOOD: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
-    "binary": (lambda labels: np.isin(labels, (0.0, 1.0)), "0 or 1"),
-    "regression": (np.isfinite, "a finite number"),
+_GOOD: dict[str, tuple[Callable[[np.ndarray, Question], np.ndarray], str]] = {
+    "binary": (lambda labels, _: np.isin(labels, (0.0, 1.0)), "0 or 1"),
+    "regression": (lambda labels, _: np.isfinite(labels), "a finite number"),
+    "multiclass": (
+        lambda labels, asked: np.isin(labels, np.arange(len(asked.classes))),
+        "the place of a class",
+    ),
 }

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from mlops_pipeline.errors import TrainingError
-from mlops_pipeline.training.calibration import fit_platt
+from mlops_pipeline.training.calibration import fit_scaling
 from mlops_pipeline.training.checks import (
     require_calibratable,
     require_trainable,
@@ -52,7 +52,7 @@ class TorchParams(Params):
     weight_decay: float = Field(default=1e-4, ge=0)
     early_stopping_epochs: int | None = Field(default=None, ge=1)  # missing: the last epoch is kept
     loss: Literal["l2", "l1"] | None = None  # of a number; missing: squared error
-    calibrate: bool = False  # by Platt scaling on the validation rows, folded into the last layer
+    calibrate: bool = False  # by scaling on the validation rows, folded into the last layer
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     num_threads: int = Field(default=1, ge=1, le=64)
 
@@ -75,7 +75,7 @@ class TorchTrainer:
             require_validation(validation, "early_stopping_epochs")
         started = time.monotonic()
         objective = objective_of(train.question, asked.loss)
-        network = plan_network(train.matrix, asked.hidden, objective.link)
+        network = plan_network(train.matrix, asked.hidden, objective.link, objective.outputs)
         shift, scale = _scale(objective, train.labels)
         device = _device(asked.device)
         with _pinned(asked.num_threads):
@@ -96,7 +96,7 @@ class TorchTrainer:
         if asked.calibrate:
             require_calibratable(validation)
             scores = plain.predict(validation.matrix.values)
-            scaling = fit_platt(validation.labels, scores)
+            scaling = fit_scaling(validation.labels, scores)
             weights = _folded(network, weights, scaling.slope, scaling.intercept)
             plain = OnnxModel(NAME, _files(network, weights, {}))
             facts["calibration_slope"] = scaling.slope
@@ -117,7 +117,7 @@ class TorchTrainer:
 def forward(
     network: Network, weights: "Mapping[str, Tensor]", numbers: "Tensor", codes: "Tensor"
 ) -> "Tensor":
-    """What the last layer gives for rows that `encode` read, shape (n,): log-odds or numbers."""
+    """What the last layer gives for rows that `encode` read: (n,), or of classes (n, k)."""
     import torch
     from torch.nn import functional
 
@@ -132,7 +132,7 @@ def forward(
         )
         if layer < len(network.hidden):
             hidden = functional.relu(hidden)
-    return hidden[:, 0]
+    return hidden[:, 0] if network.outputs == 1 else hidden
 
 
 class _Fit:
@@ -228,6 +228,8 @@ def _loss_of(objective: Objective, answers: "Tensor", labels: "Tensor") -> "Tens
 
     if objective.link == "sigmoid":
         return functional.binary_cross_entropy_with_logits(answers, labels)
+    if objective.link == "softmax":
+        return functional.cross_entropy(answers, labels.long())
     if objective.level is None:
         return functional.mse_loss(answers, labels)
     above = labels - answers
@@ -236,7 +238,7 @@ def _loss_of(objective: Objective, answers: "Tensor", labels: "Tensor") -> "Tens
 
 def _scale(objective: Objective, labels: np.ndarray) -> tuple[float, float]:
     """Shift and scale after which numbers are about as large as weights; odds stay as they are."""
-    if objective.link == "sigmoid":
+    if objective.link != "identity":
         return 0.0, 1.0
     return float(labels.mean()), float(labels.std())
 

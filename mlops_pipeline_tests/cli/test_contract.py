@@ -103,7 +103,7 @@ def test_json_holds_every_contract_and_its_problems(folder: Path) -> None:
     assert (first["ok"], first["name"], len(first["digest"])) == (True, "parcels", 64)
     assert second["problems"] == [
         f"{bad}:{line_of('task: binary')}: task: "
-        "Input should be 'binary' or 'regression'; got 'ternary'"
+        "Input should be 'binary', 'regression' or 'multiclass'; got 'ternary'"
     ]
 
 

@@ -19,6 +19,7 @@ from mlops_pipeline.data.quality import run_checks
 from mlops_pipeline.data.sources import read_source
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.errors import ContractError
+from mlops_pipeline.evaluation.metrics_multiclass import roc_auc_ovr
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,32 @@ def test_a_model_of_numbers_is_whole_and_a_plain_one_proves_what_it_promises(
     assert contract.task == "regression"
     assert r2_score(answers[asked], told) > (r2.at_least or 1) + 0.03
     assert mean_absolute_error(answers[asked], told) < (mae.at_most or 0) - 0.1
+    april = Window.of_month("2024-04")
+    outcomes = run_checks(
+        contract, rows[1], reference=rows[0], usual_rows=[len(rows[1])], as_of=april.end
+    )
+    assert [(o.name, o.summary) for o in outcomes if not o.passed] == []
+
+
+def test_a_model_of_classes_is_whole_and_a_plain_one_proves_what_it_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    made = scaffold("parcels_classed", tmp_path, task="multiclass")
+    contract = load_contract(made.folder / "contract.yaml")
+    (promised, _) = contract.acceptance.criteria
+    rows = [
+        read_source(contract, part)
+        for part in (Window.of_months("2024-01", "2024-03"), Window.of_month("2024-04"))
+    ]
+    (train, truth), (test, answers) = ((_plain_features(r), label(contract, r)) for r in rows)
+    known, asked = ~np.isnan(truth), ~np.isnan(answers)
+
+    model = LogisticRegression(max_iter=1000).fit(train[known], truth[known])
+
+    assert contract.classes == ("early", "late", "very_late")
+    found = roc_auc_ovr(answers[asked], model.predict_proba(test[asked]))
+    assert found > (promised.at_least or 1) + 0.03
     april = Window.of_month("2024-04")
     outcomes = run_checks(
         contract, rows[1], reference=rows[0], usual_rows=[len(rows[1])], as_of=april.end

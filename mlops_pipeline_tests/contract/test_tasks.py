@@ -92,11 +92,112 @@ WRONG = {
         "target.column: 'region' must be a number or an integer",
     ),
 }
+REGION = SMALL  # what region a parcel belongs to, from its weight
+for good, said in (
+    ("task: binary", "task: multiclass"),
+    ("categories: [north, south]}", "categories: [north, south, east], available: outcome}"),
+    ("column: hours_late, above: 0,", "column: region,"),
+    ("    - {kind: category, name: region, inputs: [region]}\n", ""),
+    ("    - {kind: history, name: region_late, keys: [region], days: 28}\n", ""),
+    ("{metric: roc_auc, at_least: 0.6}", "{metric: macro_f1, at_least: 0.1}"),
+    ("monitoring:\n", "monitoring:\n  performance:\n    - {metric: accuracy, margin: 0.1}\n"),
+    ("{by: region, margin: 0.05}", "{by: weight, bins: [0, 9], metric: accuracy, margin: 0.5}"),
+):
+    assert REGION.count(good) == 1
+    REGION = REGION.replace(good, said)
+BANDS = REGION.replace(
+    "column: region,", "column: hours_late, classes: [early, late, lost], bounds: [0, 24],"
+)
+WRONG_CLASSES = {
+    "two classes": (
+        "categories: [north, south, east]",
+        "categories: [north, south]",
+        "target: 2 classes; a multiclass task has at least 3",
+    ),
+    "a class that is no category": (
+        "column: region,",
+        "column: region, classes: [north, south, east, up],",
+        "target.classes.3: 'up' is no category of 'region'",
+    ),
+    "a class left out": (
+        "column: region,",
+        "column: region, classes: [north, south, south],",
+        "target.classes: category 'east' of 'region' is missing",
+    ),
+    "bounds of a category": (
+        "column: region,",
+        "column: region, bounds: [1, 2],",
+        "target.bounds: 'region' is no number: its classes have no bounds",
+    ),
+    "what lies above a category": (
+        "column: region,",
+        "column: region, above: 1,",
+        "target.above: 'region' is no number: nothing lies above",
+    ),
+    "a threshold": (
+        "acceptance:\n",
+        "acceptance:\n  threshold: 0.4\n",
+        "acceptance.threshold: a multiclass answer is its likeliest class: it has no threshold",
+    ),
+    "a metric of yes or no": (
+        "metric: macro_f1",
+        "metric: f1",
+        "acceptance.criteria.0.metric: f1 says nothing about a multiclass task; its metrics: "
+        "accuracy, macro_f1, log_loss, multiclass_brier, macro_roc_auc, confidence_ece",
+    ),
+    "a cost of yes": (
+        "monitoring:\n",
+        "monitoring:\n  cost: {false_yes: 2}\n",
+        "monitoring.cost: a multiclass answer is neither yes nor no: it has no cost of either",
+    ),
+    "compiled trees": (
+        "trainer: lightgbm,",
+        "trainer: lightgbm, compiled: true,",
+        "candidates.0.compiled: only trees of yes or no are compiled, not of a multiclass",
+    ),
+    "a quantile": (
+        "column: region,",
+        "column: region, quantile: 0.9,",
+        "target.quantile: a multiclass task has no use for quantile",
+    ),
+}
+WRONG_BANDS = {
+    "classes named twice": (
+        "[early, late, lost]",
+        "[early, late, early]",
+        "target.classes.2: 'early' is listed twice",
+    ),
+    "a number without bounds": (
+        "bounds: [0, 24],",
+        "",
+        "target: 'hours_late' is a number: bounds tell its classes apart",
+    ),
+    "as many bounds as classes": (
+        "bounds: [0, 24]",
+        "bounds: [0, 24, 48]",
+        "target.bounds: 3 bounds lie between 4 classes, not 3",
+    ),
+    "bounds that fall": (
+        "bounds: [0, 24]",
+        "bounds: [24, 0]",
+        "target.bounds: each must be above the one before",
+    ),
+    "history that counts nothing": (
+        "{kind: number, name: weight, inputs: [weight]}",
+        "{kind: history, name: late_before, keys: [weight], days: 28}",
+        "target: history features count rows whose outcome lies above a bound: say above",
+    ),
+}
 WRONG_BINARY = {
     "a metric of numbers": (
         "{metric: roc_auc, at_least: 0.6}",
         "{metric: mae, at_most: 3}",
         "acceptance.criteria.0.metric: mae says nothing about a binary task",
+    ),
+    "classes": (
+        "above: 0,",
+        "above: 0, classes: [a, b, c],",
+        "target.classes: a binary task has no use for classes",
     ),
     "a quantile": (
         "above: 0,",
@@ -118,6 +219,8 @@ WRONG_BINARY = {
 CASES = {
     **{f"regression, {name}": (HOURS, *case) for name, case in WRONG.items()},
     **{f"binary, {name}": (SMALL, *case) for name, case in WRONG_BINARY.items()},
+    **{f"classes, {name}": (REGION, *case) for name, case in WRONG_CLASSES.items()},
+    **{f"bands, {name}": (BANDS, *case) for name, case in WRONG_BANDS.items()},
 }
 
 
@@ -132,6 +235,16 @@ def test_a_contract_may_ask_for_a_number(tmp_path: Path) -> None:
 
     assert contract.kind.answer == {"prediction": "double"}
     assert contract.bar == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "classes"), [(REGION, ("north", "south", "east")), (BANDS, ("early", "late", "lost"))]
+)
+def test_a_contract_may_ask_which_class(tmp_path: Path, text: str, classes: tuple[str]) -> None:
+    contract = load_contract(written(tmp_path, text))
+
+    assert contract.classes == contract.question.classes == classes
+    assert load_contract(written(tmp_path, SMALL)).classes == ()
 
 
 @pytest.mark.parametrize(("text", "good", "bad", "said"), CASES.values(), ids=CASES)

@@ -1,5 +1,7 @@
 """What labels say of the candidate, alone and beside the stable."""
 
+from msgspec.structs import replace
+
 from mlops_pipeline.delivery.labels import LabelEvidence, label_evidence
 from mlops_pipeline.serving.request_log import Arm, Outcome, RequestRecord
 
@@ -41,3 +43,13 @@ def test_pairs_count_where_exactly_one_version_was_wrong():
               answer("theirs", 0.6)]  # fmt: skip
     found = evidence(labels, copies=copies, stable=stable)
     assert (found.only_candidate_wrong, found.only_stable_wrong, found.discordant) == (1, 1, 2)
+
+
+def test_a_class_is_wrong_where_it_is_not_the_one_that_happened():
+    told = [("a", [0.2, 0.5, 0.3]), ("b", [0.4, 0.3, 0.3]), ("c", [0.1, 0.1, 0.8])]
+    answers = [replace(answer(name, max(classes)), classes=classes) for name, classes in told]
+    stable = [replace(answer("a", 0.9), classes=[0.9, 0.0, 0.1])]
+    labels = {"a": 1.0, "b": 2.0, "c": 2.0}
+    found = evidence(labels, candidate=answers, copies=answers, stable=stable)
+    assert (found.n, found.wrong) == (3, 1)
+    assert (found.only_candidate_wrong, found.only_stable_wrong) == (0, 1)

@@ -12,7 +12,7 @@ from mlops_pipeline.contract.tasks import HIGHER_IS_BETTER
 from mlops_pipeline.evaluation.estimates import estimate
 from mlops_pipeline.evaluation.gates import judge
 from mlops_pipeline.evaluation.intervals import draw_groups, draw_metric, gain
-from mlops_pipeline.evaluation.measures import measure
+from mlops_pipeline.evaluation.measures import METRICS, measure
 from mlops_pipeline.evaluation.outcomes import Outcome, against_bounds, against_champion
 from mlops_pipeline.evaluation.records import Estimate
 from mlops_pipeline.evaluation.verdict import EFFECT, Verdict
@@ -97,7 +97,7 @@ def test_a_lower_floor_never_turns_met_into_missed(
         assert against_bounds(found, floor - lower, None) is Outcome.MET
 
 
-@pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
+@pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER.keys() & METRICS.keys()))
 def test_swapping_the_models_mirrors_every_paired_interval(metric: str) -> None:
     judged, truth = rows(800, days=40)
     other = np.clip(truth + np.random.default_rng(1).normal(size=800) * 0.1, 0.001, 0.999)

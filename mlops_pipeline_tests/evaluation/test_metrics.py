@@ -7,7 +7,7 @@ from sklearn.calibration import calibration_curve
 
 from mlops_pipeline.contract.tasks import TASKS
 from mlops_pipeline.evaluation import metrics
-from mlops_pipeline.evaluation.measures import METRICS, measure
+from mlops_pipeline.evaluation.measures import METRICS, OF_CLASSES, measure
 
 LABELS = np.array([1.0, 0.0, 1.0, 0.0])
 SCORES = np.array([0.9, 0.6, 0.6, 0.1])
@@ -110,4 +110,6 @@ def test_no_positives_have_no_average_precision_and_no_f1() -> None:
 
 
 def test_every_metric_that_a_contract_may_name_is_here() -> None:
-    assert set(METRICS) == {name for task in TASKS.values() for name in task.metrics}
+    of_one = [TASKS["binary"], TASKS["regression"]]
+    assert set(METRICS) == {name for task in of_one for name in task.metrics}
+    assert set(OF_CLASSES) == set(TASKS["multiclass"].metrics)
