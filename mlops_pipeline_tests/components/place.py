@@ -29,6 +29,22 @@ class Place:
     definitions: dg.Definitions
     instance: dg.DagsterInstance
 
+    def tick(
+        self, sensor: dg.SensorDefinition | str, cursor: str | None = None, **more: Any
+    ) -> Any:
+        """What one tick of the sensor gives.
+
+        The context is left at once: one that is only dropped is closed some time later, out of
+        turn, and Dagster then takes an instance that is gone for the current one.
+        """
+        known = self.definitions.resolve_sensor_def
+        defined = known(sensor) if isinstance(sensor, str) else sensor
+        resources = {"house": self.house}
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=cursor, resources=resources, **more
+        ) as context:
+            return defined.evaluate_tick(context)
+
 
 def environment_of(home: Path, contract: Mapping[str, Any]) -> dict[str, str]:
     """The contract lies in the home, and these variables name both."""

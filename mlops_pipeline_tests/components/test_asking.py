@@ -39,9 +39,7 @@ def test_a_wish_is_granted_joined_and_handed_out_once(here: Place) -> None:
     assert (first["mlops/rule"], first["mlops/request"]) == ("granted", "1")
     second = asked(here, AS_OF, **{"mlops/ci_key": "abd-2"})
     assert (second["mlops/rule"], second["mlops/request"]) == ("joined", "1")
-    context = dg.build_sensor_context(instance=here.instance, resources={"house": here.house})
-    tick = here.definitions.resolve_sensor_def("town__retrain_due").evaluate_tick(context)
-    (run,) = tick.run_requests or ()
+    (run,) = here.tick("town__retrain_due").run_requests or ()
     assert run.tags["mlops/retrain"] == "1"
     assert run.run_config == AS_OF
     assert run.tags["mlops/reason"] == "ci: ci abc-1: commit abc; ci: ci abd-2: commit abc"
@@ -96,14 +94,14 @@ def test_a_training_past_the_controller_is_told(
         nothing()
 
     done = train.execute_in_process(instance=here.instance, tags=tags)
-    context = dg.build_run_status_sensor_context(
+    with dg.build_run_status_sensor_context(
         sensor_name="fleet__run_past_controller",
         dagster_event=done.all_events[0],
         dagster_instance=here.instance,
         dagster_run=done.dagster_run,
         resources={"house": here.house},
-    )
-    run_past_controller(OFF)(context)
+    ) as context:
+        run_past_controller(OFF)(context)
     with reading(here.house.ledger) as view:
         told = incidents.open_incidents(view, "town")
     assert [one.cause for one in told] == ([] if said is None else ["retraining_override"])

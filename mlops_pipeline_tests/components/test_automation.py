@@ -27,10 +27,7 @@ def here(tmp_path: Path) -> Iterator[Place]:
 
 
 def tick(here: Place, sensor: str, cursor: str | None = None) -> Any:
-    context = dg.build_sensor_context(
-        instance=here.instance, cursor=cursor, resources={"house": here.house}
-    )
-    return here.definitions.resolve_sensor_def(f"town__{sensor}").evaluate_tick(context)
+    return here.tick(f"town__{sensor}", cursor)
 
 
 def look(
@@ -148,12 +145,12 @@ def test_a_run_that_broke_is_asked_for_again_under_the_next_attempt(here: Place)
 def test_the_schedule_asks_the_same_controller(here: Place) -> None:
     def schedule() -> Any:
         defined = here.definitions.resolve_schedule_def("town__retrain")
-        context = dg.build_schedule_context(
+        with dg.build_schedule_context(
             instance=here.instance,
             scheduled_execution_time=NOW,
             resources={"house": here.house},
-        )
-        return defined.evaluate_tick(context)
+        ) as context:
+            return defined.evaluate_tick(context)
 
     (request,) = schedule().run_requests
     assert request.run_key == "town__retrain-1-1"

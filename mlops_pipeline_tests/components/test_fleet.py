@@ -23,8 +23,7 @@ def here(tmp_path: Path) -> Iterator[Place]:
 
 def said(here: Place) -> str | None:
     sensor = aliases_follow(dg.DefaultSensorStatus.STOPPED)
-    context = dg.build_sensor_context(instance=here.instance, resources={"house": here.house})
-    return sensor.evaluate_tick(context).skip_message
+    return here.tick(sensor).skip_message
 
 
 def test_without_versions_no_alias_is_asked_for(here: Place) -> None:

@@ -30,8 +30,7 @@ def here(tmp_path: Path) -> Iterator[Place]:
 
 
 def tick(here: Place) -> Any:
-    context = dg.build_sensor_context(instance=here.instance, resources={"house": here.house})
-    return here.definitions.resolve_sensor_def("town__rollout_due").evaluate_tick(context)
+    return here.tick("town__rollout_due")
 
 
 def lead(here: Place, *more: str) -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 
 from mlops_pipeline.data.windows import Window
@@ -29,10 +28,7 @@ def here(tmp_path: Path) -> Iterator[Place]:
 
 
 def tick(here: Place, sensor: str, cursor: str | None = None) -> Any:
-    context = dg.build_sensor_context(
-        instance=here.instance, cursor=cursor, resources={"house": here.house}
-    )
-    return here.definitions.resolve_sensor_def(f"town__{sensor}").evaluate_tick(context)
+    return here.tick(f"town__{sensor}", cursor)
 
 
 def open_ones(here: Place) -> list[str]:

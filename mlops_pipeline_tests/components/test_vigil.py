@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -52,13 +53,12 @@ def checked(passed: bool, severity: dg.AssetCheckSeverity) -> dg.Definitions:
 
 def look(here: Place, definitions: dg.Definitions, cursor: str | None = None) -> str | None:
     dg.materialize(definitions.assets or [], instance=here.instance)  # type: ignore[arg-type]
-    context = dg.build_sensor_context(
-        instance=here.instance,
-        cursor=cursor,
-        resources={"house": here.house},
-        repository_def=definitions.get_repository_def(),
-    )
-    return definitions.resolve_sensor_def("fleet__checks").evaluate_tick(context).cursor
+    return seen_by_checks(here, definitions, cursor).cursor
+
+
+def seen_by_checks(here: Place, definitions: dg.Definitions, cursor: str | None) -> Any:
+    known = definitions.get_repository_def()
+    return here.tick(definitions.resolve_sensor_def("fleet__checks"), cursor, repository_def=known)
 
 
 @pytest.mark.parametrize("severity", list(dg.AssetCheckSeverity))
@@ -78,13 +78,7 @@ def test_a_check_that_is_still_red_is_not_told_again_after_a_person_resolved_it(
     cursor = look(here, definitions)
     with transaction(here.house.ledger) as tx:
         incidents.resolve(tx, 1, reason="known", now=datetime.now(UTC))
-    context = dg.build_sensor_context(
-        instance=here.instance,
-        cursor=cursor,
-        resources={"house": here.house},
-        repository_def=definitions.get_repository_def(),
-    )
-    definitions.resolve_sensor_def("fleet__checks").evaluate_tick(context)
+    seen_by_checks(here, definitions, cursor)
     assert open_causes(here.house) == []
 
 
@@ -117,15 +111,15 @@ def test_a_run_that_breaks_is_an_incident_and_its_request_waits_for_another_atte
         instance=here.instance, raise_on_error=False, tags={"mlops/retrain": "1"}
     )
     event = result.get_run_failure_event()
-    context = dg.build_run_status_sensor_context(
+    here.house.registry.prepare()
+    with dg.build_run_status_sensor_context(
         sensor_name="fleet__run_failed",
         dagster_event=event,
         dagster_instance=here.instance,
         dagster_run=result.dagster_run,
         resources={"house": here.house},
-    ).for_run_failure()
-    here.house.registry.prepare()
-    run_failed(OFF)(context)
+    ) as context:
+        run_failed(OFF)(context.for_run_failure())
     assert open_causes(here.house) == ["run_failed:town__train"]
     with reading(here.house.ledger) as view:
         request = retrains.get(view, 1)
