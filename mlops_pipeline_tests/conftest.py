@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +21,13 @@ for leaked in ("MLOPS_HOME", "DAGSTER_HOME", "MLFLOW_TRACKING_URI", "MLOPS_PROFI
 def environment_stays() -> Iterator[None]:
     """What a module's tests leave in the environment ends with them.
 
-    MLflow names its store there, and Dagster its home, for every process started later.
+    MLflow names its store there, and Dagster its home, for every process started later. MLflow
+    also remembers the store, and names it again whenever it has used another for a moment.
     """
     before = dict(os.environ)
     yield
+    if mlflow := sys.modules.get("mlflow"):
+        mlflow.set_tracking_uri(None)
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
