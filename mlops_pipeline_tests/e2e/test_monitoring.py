@@ -100,7 +100,7 @@ class Replay:
             return list(incidents.all_of(view))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
     """The whole replay, told once; the tests below read what it left."""
     home = tmp_path_factory.mktemp("town")
