@@ -1,12 +1,12 @@
 """What every test may rely on: no telemetry, no spinning threads, nothing beyond loopback."""
 
 import os
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mlops_pipeline_tests.programs import installed
 
 # Before any test imports a library that reads them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -21,13 +21,10 @@ for leaked in ("MLOPS_HOME", "DAGSTER_HOME", "MLFLOW_TRACKING_URI", "MLOPS_PROFI
 def environment_stays() -> Iterator[None]:
     """What a module's tests leave in the environment ends with them.
 
-    MLflow names its store there, and Dagster its home, for every process started later. MLflow
-    also remembers the store, and names it again whenever it has used another for a moment.
+    MLflow names its store there, and Dagster its home, for every process started later.
     """
     before = dict(os.environ)
     yield
-    if mlflow := sys.modules.get("mlflow"):
-        mlflow.set_tracking_uri(None)
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
@@ -35,10 +32,11 @@ def environment_stays() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Path:
-    """The browser; a machine without it skips the test, CI fails it."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is missing, and CI may not skip the tests of the UI")
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    return Path(found)
+    """The browser."""
+    return Path(installed("chromium", "chromium-browser", package="chromium"))
+
+
+@pytest.fixture(scope="session")
+def compiler() -> str:
+    """The C compiler."""
+    return installed("cc", package="gcc libc6-dev")

@@ -1,7 +1,7 @@
 """CI's wish stands under everybody's rules; a training past them is told."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +16,6 @@ from mlops_pipeline_tests.monitoring import town
 
 OFF = dg.DefaultSensorStatus.STOPPED
 AS_OF = {"ops": {"town__snapshot": {"config": {"as_of": "2024-04-01"}}}}
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Place]:
-    with place(tmp_path) as found:
-        yield found
 
 
 def asked(here: Place, config: Mapping[str, object], **tags: str) -> dict[str, str]:

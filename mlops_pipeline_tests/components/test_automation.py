@@ -1,12 +1,9 @@
 """Sensors and the schedule ask the controller: once for a cause, whatever happens to cursors."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pytest
 
 from mlops_pipeline.data.windows import Window
 from mlops_pipeline.ledger import audit, champion, incidents, looks, retrains, versions
@@ -15,15 +12,9 @@ from mlops_pipeline.ledger.retrains import RetrainSource
 from mlops_pipeline.ledger.store import reading, transaction
 from mlops_pipeline.monitoring import retraining
 from mlops_pipeline.monitoring.retraining import Reason
-from mlops_pipeline_tests.components.place import Place, place
+from mlops_pipeline_tests.components.place import Place
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Place]:
-    with place(tmp_path) as found:
-        yield found
 
 
 def tick(here: Place, sensor: str, cursor: str | None = None) -> Any:

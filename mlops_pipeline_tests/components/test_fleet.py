@@ -1,8 +1,6 @@
 """Sensors over all models, each asked once."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -10,15 +8,9 @@ import pytest
 from mlops_pipeline.components.fleet import aliases_follow
 from mlops_pipeline.ledger import versions
 from mlops_pipeline.ledger.store import transaction
-from mlops_pipeline_tests.components.place import Place, place
+from mlops_pipeline_tests.components.place import Place
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Place]:
-    with place(tmp_path) as found:
-        yield found
 
 
 def said(here: Place) -> str | None:

@@ -1,8 +1,6 @@
 """The rollout's sensor: the next step while one is under way, and a run that settles."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,16 +15,10 @@ from mlops_pipeline.ledger import champion, rollouts, versions
 from mlops_pipeline.ledger.champion import Champion
 from mlops_pipeline.ledger.store import transaction
 from mlops_pipeline.ledger.versions import VersionStatus
-from mlops_pipeline_tests.components.place import Place, place
+from mlops_pipeline_tests.components.place import Place
 
 NOW = datetime.now(UTC)
 LEADING = Champion("town", "1", None, 4)
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Place]:
-    with place(tmp_path) as found:
-        yield found
 
 
 def tick(here: Place) -> Any:

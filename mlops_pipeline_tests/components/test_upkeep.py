@@ -1,6 +1,5 @@
 """What ages without anybody's doing is noticed: rows, and the environment of the champion."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +18,6 @@ from mlops_pipeline_tests.components.place import Place, place
 from mlops_pipeline_tests.monitoring import town
 
 NOW = datetime(2024, 9, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Place]:
-    with place(tmp_path) as found:
-        yield found
 
 
 def tick(here: Place, sensor: str, cursor: str | None = None) -> Any:

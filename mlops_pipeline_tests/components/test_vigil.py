@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,12 @@ from mlops_pipeline.ledger.store import open_ledger, reading, transaction
 from mlops_pipeline.monitoring import retraining
 from mlops_pipeline.monitoring.heartbeat import last_beat
 from mlops_pipeline.monitoring.retraining import Reason
-from mlops_pipeline_tests.components.place import Place, environment_of, place
+from mlops_pipeline_tests.components.place import Place, environment_of
 from mlops_pipeline_tests.monitoring import town
 from mlops_pipeline_tests.monitoring.webhook import webhook
 
 OFF = dg.DefaultSensorStatus.STOPPED
 LIVE_SECONDS = 100
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Place]:
-    with place(tmp_path) as found:
-        yield found
 
 
 def open_causes(house: House) -> list[str]:

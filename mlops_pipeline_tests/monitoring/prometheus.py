@@ -1,7 +1,5 @@
 """Programs of Debian's packages, run with what is configured for them under `deploy/`."""
 
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,18 +11,9 @@ import pytest
 import yaml
 
 from mlops_pipeline_tests.e2e.conftest import free_port
+from mlops_pipeline_tests.programs import installed
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-
-
-def debian(command: str) -> str:
-    """The program of Debian's package prometheus; a machine without it skips, CI fails."""
-    found = shutil.which(command)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{command} is missing, and CI may not skip the tests of the alerts")
-        pytest.skip(f"{command} is not installed (Debian: apt-get install prometheus)")
-    return found
 
 
 @contextmanager
@@ -48,7 +37,7 @@ def prometheus(
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     port = free_port()
     argv = [
-        debian("prometheus"),
+        installed("prometheus", package="prometheus"),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",

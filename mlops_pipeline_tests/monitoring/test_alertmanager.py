@@ -14,20 +14,16 @@ from mlops_pipeline_tests.e2e.conftest import free_port
 from mlops_pipeline_tests.monitoring.prometheus import DEPLOY, prometheus, running
 from mlops_pipeline_tests.monitoring.test_rules import ALERTS
 from mlops_pipeline_tests.monitoring.webhook import Webhook, webhook
+from mlops_pipeline_tests.programs import installed
 
+PACKAGE = "prometheus-alertmanager"
 CONFIG = DEPLOY / "prometheus" / "alertmanager.yml"
 
 
-def program(command: str) -> str:
-    """Of Debian's package prometheus-alertmanager; a machine without it skips."""
-    found = shutil.which(command)
-    if found is None:
-        pytest.skip(f"{command} is not installed (Debian: apt-get install prometheus-alertmanager)")
-    return found
-
-
 def amtool(*words: str) -> str:
-    done = subprocess.run([program("amtool"), *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [installed("amtool", package=PACKAGE), *words], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
 
@@ -55,7 +51,7 @@ def alertmanager(folder: Path, hook: Webhook) -> Iterator[str]:
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
     port = free_port()
     argv = [
-        program("prometheus-alertmanager"),
+        installed("prometheus-alertmanager", package=PACKAGE),
         f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'alerts'}",
         f"--web.listen-address=127.0.0.1:{port}",

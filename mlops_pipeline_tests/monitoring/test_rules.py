@@ -12,7 +12,8 @@ import yaml
 
 from mlops_pipeline.delivery.world import Runbook
 from mlops_pipeline.monitoring.causes import Cause, runbook
-from mlops_pipeline_tests.monitoring.prometheus import DEPLOY, debian
+from mlops_pipeline_tests.monitoring.prometheus import DEPLOY
+from mlops_pipeline_tests.programs import installed
 
 ROOT = DEPLOY.parent
 RULES = DEPLOY / "prometheus" / "rules"
@@ -50,7 +51,12 @@ def late(rule: Rule) -> Rule:
 
 def promtool(folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [debian("promtool"), "test", "rules", str(folder / "tests" / "alerts.yml")],
+        [
+            installed("promtool", package="prometheus"),
+            "test",
+            "rules",
+            str(folder / "tests" / "alerts.yml"),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,6 @@
 """Compiled trees answer as LightGBM does, to the bit, or are not made."""
 
 import logging
-import shutil
 from array import array
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from mlops_pipeline.training.rows import LabelledRows
 from mlops_pipeline_tests.registry import world as registry_world
 from mlops_pipeline_tests.serving import world
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler on this machine")
+pytestmark = pytest.mark.usefixtures("compiler")
 SIZES = (0, 5, 0, 70, 0)
 
 

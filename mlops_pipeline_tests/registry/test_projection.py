@@ -109,7 +109,6 @@ class TestAgainstMlflow:
         """The home that the settings name."""
         monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("MLOPS_PROFILE", "scratch")
-        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
         return tmp_path / "home"
 
     @pytest.fixture

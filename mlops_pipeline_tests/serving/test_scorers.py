@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 from array import array
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from mlops_pipeline.serving.scorers import load_scorer
 from mlops_pipeline_tests.serving import world
 from mlops_pipeline_tests.serving.asgi import JSON
 from mlops_pipeline_tests.serving.processes import run
-
-needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
 
 
 def compiled_bundle(folder: Path, changes: dict[str, bytes] | None = None) -> Bundle:
@@ -42,7 +39,7 @@ def row(**values: float) -> "array[float]":
     return array("d", [values.get(name, 0.0) for name in names])
 
 
-@needs_compiler
+@pytest.mark.usefixtures("compiler")
 def test_compiled_trees_answer_with_the_native_numbers(tmp_path: Path) -> None:
     compiled = load_scorer(compiled_bundle(tmp_path / "compiled"))
     native = load_scorer(world.make_bundle(tmp_path / "native"))
@@ -53,7 +50,7 @@ def test_compiled_trees_answer_with_the_native_numbers(tmp_path: Path) -> None:
         assert compiled.score(asked) == native.score(asked)
 
 
-@needs_compiler
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -72,7 +69,7 @@ def test_where_they_do_not_run_the_native_call_serves_and_the_log_says_why(
     assert said in caplog.text
 
 
-@needs_compiler
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.slow
 def test_a_server_of_compiled_trees_needs_no_lightgbm_at_all(tmp_path: Path) -> None:
     compiled_bundle(tmp_path / "bundle")
