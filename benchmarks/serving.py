@@ -17,30 +17,24 @@ that the client cannot saturate: the echo. Ratios to peers are of `rps`, the rat
 """
 
 import argparse
-import asyncio
 import json
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
-import uvicorn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import _serving_peers as peers  # noqa: E402  found by the line above
+from benchmarks._serving_lanes import Lane, end, pin, start  # noqa: E402
 from mlops_pipeline.contract.model import ModelContract  # noqa: E402
 from mlops_pipeline.features.declared import cardinalities, feature_names  # noqa: E402
 from mlops_pipeline.features.matrix import FeatureMatrix  # noqa: E402
@@ -50,74 +44,14 @@ from mlops_pipeline.features.served import features_as_served  # noqa: E402
 from mlops_pipeline.registry.bundle import Bundle, open_bundle  # noqa: E402
 from mlops_pipeline.registry.compiled import COMPILER, with_compiled_trees  # noqa: E402
 from mlops_pipeline.serving.batch import BatchScorer, frame_of  # noqa: E402
-from mlops_pipeline.serving.replay import ReplayReport, ReplayRequest, replay  # noqa: E402
 from mlops_pipeline.serving.scorers import load_scorer  # noqa: E402
 from mlops_pipeline.training.lightgbm import LightgbmTrainer  # noqa: E402
 from mlops_pipeline.training.rows import LabelledRows  # noqa: E402
 from mlops_pipeline_tests.serving import world  # noqa: E402
 
-CONNECTIONS = 16
 PORT = 21_010
 ROWS = [{**world.ROW, "distance": float(100 + n), "carrier": "UA"} for n in range(512)]
 BODIES = [json.dumps(row).encode() for row in ROWS]
-START_SECONDS = 90.0
-
-
-@dataclass(slots=True)
-class Lane:
-    """One server, and what each round gave."""
-
-    name: str
-    process: "subprocess.Popen[bytes]"
-    url: str
-    bodies: Sequence[bytes]
-    ready_seconds: float
-    rounds: list[tuple[ReplayReport, float]] = field(default_factory=list)  # with CPU seconds
-
-    def run(self, seconds: float) -> None:
-        """One round, counted."""
-        before = self._cpu()
-        report = self.ask(seconds)
-        self.rounds.append((report, self._cpu() - before))
-
-    def ask(self, seconds: float, count: int | None = None) -> ReplayReport:
-        """Requests for so long, or so many."""
-        stop = threading.Event()
-        timer = threading.Timer(seconds, stop.set)
-        timer.start()
-        try:
-            asked = _requests(self.bodies, count)
-            return replay(self.url, asked, concurrency=CONNECTIONS, stop=stop, timeout=20)
-        finally:
-            timer.cancel()
-
-    def family(self) -> list[psutil.Process]:
-        """Every process of the server."""
-        first = psutil.Process(self.process.pid)
-        return [first, *first.children(recursive=True)]
-
-    def _cpu(self) -> float:
-        return sum(sum(each.cpu_times()[:2]) for each in self.family())
-
-    def rss_mib(self) -> float:
-        """Resident memory of its largest process."""
-        return max(each.memory_info().rss for each in self.family()) / 2**20
-
-    def summary(self) -> dict[str, Any]:
-        """Medians and ranges over the rounds."""
-        rates = [report.rate for report, _ in self.rounds]
-        cores = [report.answered / cpu for report, cpu in self.rounds]
-        return {
-            "rps": round(statistics.median(rates)),
-            "rps_range": [round(min(rates)), round(max(rates))],
-            "per_core": round(statistics.median(cores)),
-            "per_core_range": [round(min(cores)), round(max(cores))],
-            "p50_ms": round(statistics.median(r.p50_ms for r, _ in self.rounds), 3),
-            "p99_ms": round(statistics.median(r.p99_ms for r, _ in self.rounds), 3),
-            "failed": sum(r.failed + r.refused for r, _ in self.rounds),
-            "rss_mib": round(self.rss_mib(), 1),
-            "ready_seconds": round(self.ready_seconds, 2),
-        }
 
 
 def main() -> None:
@@ -128,11 +62,7 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true", help="only ours and the echo")
     parser.add_argument("--peers", type=Path, default=ROOT / ".mlops" / "peers")
     parser.add_argument("--soak", type=int, help="so many requests to ours, and nothing else")
-    parser.add_argument("--echo", type=int, help=argparse.SUPPRESS)  # the echo's own process
     args = parser.parse_args()
-    if args.echo:
-        _serve_echo(args.echo)
-        return
     rounds, seconds, rows = (3, 1.5, 50_000) if args.quick else (5, 5.0, 1_000_000)
     with tempfile.TemporaryDirectory(prefix="mlops-bench-") as name:
         bench = Bench(Path(name))
@@ -196,7 +126,7 @@ class Bench:
                 lanes.append(self._own("compiled", PORT + 10))
             if envs is not None:
                 lanes += [self._mlflow(envs), self._mlserver(envs)]
-            _pin(lanes)
+            pin(lanes)
             for lane in lanes:
                 lane.ask(1.0)
             for _ in range(rounds):
@@ -205,7 +135,7 @@ class Bench:
             return {lane.name: lane.summary() for lane in lanes}
         finally:
             for lane in lanes:
-                _end(lane)
+                end(lane)
 
     def soak(self, count: int) -> dict[str, Any]:
         """Growth of the server's memory from the first tenth of the requests to the last."""
@@ -216,7 +146,7 @@ class Bench:
             report = lane.ask(600, count - count // 10)
             last = lane.rss_mib()
         finally:
-            _end(lane)
+            end(lane)
         return {
             "requests": count,
             "rss_mib_after_a_tenth": round(first, 2),
@@ -262,82 +192,29 @@ class Bench:
         bundle = self._folder / ("bundle" if name == "own" else name)
         command += ["--bundle", str(bundle), "--features", str(self._folder / "features")]
         command += ["--log", str(self._folder / f"log-{name}"), "--unsigned", "--port", str(port)]
-        return _start(name, [sys.executable, *command], port, "/predict", BODIES)
+        return start(name, [sys.executable, *command], port, "/predict", BODIES)
 
     def _echo(self) -> Lane:
-        command = [sys.executable, __file__, "--echo", str(PORT + 1)]
-        return _start("echo", command, PORT + 1, "/predict", BODIES)
+        command = [sys.executable, str(Path(__file__).with_name("_serving_echo.py")), str(PORT + 1)]
+        return start("echo", command, PORT + 1, "/predict", BODIES)
 
     def _mlflow(self, envs: Path) -> Lane:
         python = peers.python_of(envs, "mlflow")
         command = peers.mlflow_server(python, self._folder, self._folder / "model.txt", PORT + 2)
         names = feature_names(self._contract)
         bodies = [peers.mlflow_body(names, vector) for vector in self._vectors()]
-        return _start("mlflow", command, PORT + 2, "/invocations", bodies)
+        return start("mlflow", command, PORT + 2, "/invocations", bodies)
 
     def _mlserver(self, envs: Path) -> Lane:
         python = peers.python_of(envs, "mlserver")
         command = peers.mlserver_server(python, self._folder, self._folder / "model.txt", PORT + 3)
         names = feature_names(self._contract)
         bodies = [peers.mlserver_body(names, vector) for vector in self._vectors()]
-        return _start("mlserver", command, PORT + 3, "/v2/models/trees/infer", bodies)
+        return start("mlserver", command, PORT + 3, "/v2/models/trees/infer", bodies)
 
     def _vectors(self) -> Iterator[Sequence[float]]:
         features = RowFeatures(self._contract)
         return (features.vector(row, self._snapshot) for row in ROWS)
-
-
-def _start(
-    name: str, command: Sequence[str], port: int, path: str, bodies: Sequence[bytes]
-) -> Lane:
-    started = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=peers.environment(),
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}{path}"
-    while True:
-        probe = replay(url, _requests(bodies, 1), concurrency=1, timeout=20)
-        if probe.answered:
-            return Lane(name, process, url, bodies, time.monotonic() - started)
-        if process.poll() is not None or time.monotonic() - started > START_SECONDS:
-            process.kill()
-            raise SystemExit(f"{name} did not come up ({probe.failures}, {probe.refusals})")
-
-
-def _end(lane: Lane) -> None:
-    family = lane.family()
-    lane.process.terminate()
-    try:
-        lane.process.wait(20)
-    except subprocess.TimeoutExpired:
-        lane.process.kill()
-    for process in family:
-        if process.is_running():
-            process.kill()
-
-
-def _pin(lanes: Sequence[Lane]) -> None:
-    """Servers on one core, the client on another."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        return
-    os.sched_setaffinity(0, {cores[1]})
-    for lane in lanes:
-        for process in lane.family():
-            for thread in process.threads():
-                os.sched_setaffinity(thread.id, {cores[0]})
-
-
-def _requests(bodies: Sequence[bytes], count: int | None) -> Iterator[ReplayRequest]:
-    number = 0
-    while count is None or number < count:
-        yield ReplayRequest(f"r{number}", f"u{number}", bodies[number % len(bodies)])
-        number += 1
 
 
 def _table(contract: ModelContract, rows: int) -> pa.Table:
@@ -384,34 +261,6 @@ def _compiled(folder: Path, contract: ModelContract, files: dict[str, bytes]) ->
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return open_bundle(folder)
-
-
-def _serve_echo(port: int) -> None:
-    async def echo(scope: Any, receive: Any, send: Any) -> None:
-        body = (await receive())["body"]
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    config = uvicorn.Config(
-        echo,
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-    )
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(uvicorn.Server(config).serve())
 
 
 if __name__ == "__main__":
