@@ -10,7 +10,6 @@ import msgspec
 from mlops_pipeline.contract.model import ModelContract
 from mlops_pipeline.data.objects import canonical_json, digest_of
 from mlops_pipeline.delivery.assignment import TOTAL_WEIGHT
-from mlops_pipeline.errors import ContractError
 from mlops_pipeline.ledger.rollouts import RolloutState
 
 FAR = 10.0  # numbers that lie further apart than so many allowed shifts count as so far
@@ -118,17 +117,8 @@ class Stop:
 
 
 def plan_rollout(contract: ModelContract) -> RolloutPlan:
-    """The plan that the contract asks for.
-
-    Raises:
-        ContractError: it asks labels for what the model's task cannot say.
-    """
+    """The plan that the contract asks for."""
     said = contract.rollout
-    if said.labels is not None and not contract.kind.mistakes:
-        raise ContractError(
-            f"{contract.name}: rollout.labels counts wrong answers, but the task is "
-            f"{contract.task}; leave it out"
-        )
     guards = [GuardPlan(g.name, g.budget, g.tolerance, g.over_ms) for g in said.guards]
     tolerance = max(guard.tolerance for guard in guards)
     shift, reach = said.max_score_shift, said.max_score_shift * FAR
